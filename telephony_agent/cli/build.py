@@ -1,0 +1,101 @@
+"""Builds the parts of a server from its settings: the one place where settings meet engines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib import resources
+
+from telephony_agent.core.call_flow import CallRules
+from telephony_agent.core.endpointing import EndpointingRules
+from telephony_agent.engines.base import VoiceDetector
+from telephony_agent.engines.catalog import model_names
+from telephony_agent.errors import PlaybookError
+from telephony_agent.live.engine_room import Deadlines, EngineRoom, Engines
+from telephony_agent.sales.playbook import Playbook
+from telephony_agent.settings import CallSettings, ModelSettings, VadKind
+
+
+def load_playbook(settings: CallSettings) -> Playbook:
+    """Read the playbook that a setting names, or the one that ships with the package.
+
+    Raises:
+        PlaybookError: it can't be read, or something in it is wrong.
+    """
+    if settings.playbook is None:
+        return Playbook.parse(
+            (resources.files("telephony_agent.sales") / "default_playbook.yaml").read_text(encoding="utf-8")
+        )
+    try:
+        text = settings.playbook.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlaybookError(f"AGENT_PLAYBOOK={str(settings.playbook)!r}: can't be read: {error}") from error
+    try:
+        return Playbook.parse(text)
+    except PlaybookError as error:
+        raise PlaybookError(f"AGENT_PLAYBOOK={str(settings.playbook)!r}: {error}") from error
+
+
+def load_engine_room(settings: ModelSettings, call: CallSettings) -> EngineRoom:
+    """Load and warm the engines. Blocks for seconds.
+
+    Raises:
+        ModelLoadError: a model can't be loaded; the message names the setting and the fix.
+    """
+    from telephony_agent.engines.pyttsx3_speech import Pyttsx3Synthesizer
+    from telephony_agent.engines.qwen import QwenResponder
+    from telephony_agent.engines.whisper import WhisperTranscriber
+
+    names = model_names(settings.models.value, stt_model=settings.stt_model, llm_model=settings.llm_model)
+    responder_threads, transcriber_workers = share_cores(settings.engine_threads or os.cpu_count() or 1)
+    engines = Engines(
+        transcriber=WhisperTranscriber(
+            names.stt, window=30 if settings.stt_window == "30" else "auto", threads=1, workers=transcriber_workers
+        ),
+        responder=QwenResponder(
+            names.llm,
+            dtype=settings.llm_dtype,
+            threads=responder_threads,
+            max_new_tokens=settings.llm_max_tokens,
+        ),
+        synthesizer=Pyttsx3Synthesizer(
+            settings.tts_voice, rate=settings.tts_rate, volume=settings.tts_volume, deadline_s=call.tts_deadline_s
+        ),
+        new_detector=_detectors(settings.vad),
+    )
+    engines.warm()
+    deadlines = Deadlines(call.stt_deadline_s, call.llm_deadline_s, call.tts_deadline_s)
+    return EngineRoom(engines, deadlines, transcriber_workers=transcriber_workers)
+
+
+def share_cores(cores: int) -> tuple[int, int]:
+    """Return (threads of the responder, workers of the transcriber), in sum no more than the cores.
+
+    Measured: on two cores 1 + 1 beats 2 + 1 for both, and transcriber workers of one thread beat one worker of many.
+    The synthesizer's share is too small to count.
+    """
+    workers = max(1, min(4, cores // 2))
+    return max(1, cores - workers), workers
+
+
+def call_rules(settings: CallSettings) -> CallRules:
+    """Return the numbers of a call as the settings have them."""
+    maybe_end_ms = EndpointingRules().maybe_end_ms
+    return CallRules(
+        endpointing=EndpointingRules(
+            hangover_ms=settings.endpoint_ms, maybe_end_ms=min(maybe_end_ms, settings.endpoint_ms)
+        ),
+        reprompt_after_s=settings.reprompt_after_s,
+        max_call_s=settings.max_call_s,
+    )
+
+
+def _detectors(kind: VadKind) -> Callable[[], VoiceDetector]:
+    if kind is VadKind.SILERO:
+        from telephony_agent.engines.silero_voice import SileroModel, SileroVoiceDetector
+
+        model = SileroModel()
+        return lambda: SileroVoiceDetector(model)
+    from telephony_agent.engines.webrtc_voice import WebrtcVoiceDetector
+
+    return WebrtcVoiceDetector

@@ -1,0 +1,49 @@
+"""The command ``telephony-agent``: its sub-commands, and how errors reach the user.
+
+A ``TelephonyAgentError`` is the user's to mend: one line, exit code 2.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from telephony_agent import __version__
+from telephony_agent.cli import models
+from telephony_agent.cli.serve import serve
+from telephony_agent.cli.simulate import simulate
+from telephony_agent.errors import TelephonyAgentError
+
+app = typer.Typer(
+    name="telephony-agent",
+    help="A phone agent for your own machine.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(serve)
+app.command()(simulate)
+app.add_typer(models.app, name="models")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """A phone agent for your own machine."""
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except TelephonyAgentError as error:
+        sys.stderr.write(f"telephony-agent: {error}\n")
+        sys.exit(2)

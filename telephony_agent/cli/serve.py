@@ -1,0 +1,174 @@
+"""``telephony-agent serve``: the server, from settings to shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from types import FrameType
+
+import uvicorn
+from loguru import logger
+from starlette.applications import Starlette
+
+from telephony_agent.carrier.signature import SignatureCheck
+from telephony_agent.carrier.twiml import TwimlDocuments
+from telephony_agent.cli.build import call_rules, load_engine_room, load_playbook
+from telephony_agent.errors import SettingError, TelephonyAgentError
+from telephony_agent.live.engine_room import EngineRoom, render_announcements
+from telephony_agent.live.switchboard import Switchboard
+from telephony_agent.sales.farewell import FarewellPolicy
+from telephony_agent.sales.playbook import Playbook
+from telephony_agent.settings import ModelSet, Settings
+from telephony_agent.telemetry import set_up_logging
+from telephony_agent.web.app import create_app
+from telephony_agent.web.site import Site
+
+DRAIN_S = 10.0
+WEBSOCKET_MAX_BYTES = 128 * 1024
+"""Above our own limit of 64 KiB, so that we are the ones who refuse, with a reason in the log."""
+
+
+def serve() -> None:
+    """Answer calls. Settings come from the environment and from .env; .env.example lists them all."""
+    settings = Settings()
+    set_up_logging(settings.log.log_level.value, as_json=settings.log.log_json)
+    server = AgentServer(settings)
+    server.run()
+    if server.failure is not None:
+        raise server.failure
+
+
+class AgentServer:
+    """One server process: listens at once, reports ready when the models are warm."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Check what can be checked before anything is loaded.
+
+        Raises:
+            SettingError: no auth token; a wrong URL.
+            PlaybookError: the playbook can't be used.
+        """
+        self.failure: TelephonyAgentError | None = None
+        self._settings = settings
+        self._playbook = load_playbook(settings.call)
+        self._site = build_site(settings)
+        self._uvicorn = _PoliteServer(
+            self._drain,
+            uvicorn.Config(
+                create_app(self._site, self._lifespan),
+                host=settings.server.host,
+                port=settings.server.port,
+                loop="uvloop" if sys.platform != "win32" else "asyncio",
+                http="httptools",
+                ws="websockets-sansio",
+                ws_per_message_deflate=False,
+                ws_max_size=WEBSOCKET_MAX_BYTES,
+                log_config=None,
+                server_header=False,
+                timeout_graceful_shutdown=5,
+            ),
+        )
+
+    def run(self) -> None:
+        """Serve until a signal comes or the models can't be loaded (then ``failure`` is set)."""
+        self._uvicorn.run()
+
+    @asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        loading = asyncio.create_task(self._load(), name="load-models")
+        try:
+            yield
+        finally:
+            room = await loading
+            if room is not None:
+                await asyncio.to_thread(room.close)
+
+    async def _drain(self) -> None:
+        if self._site.switchboard is not None:
+            await self._site.switchboard.drain(DRAIN_S)
+
+    async def _load(self) -> EngineRoom | None:
+        """Load and warm everything off the event loop, then open the switchboard."""
+        settings = self._settings
+        try:
+            room = await asyncio.to_thread(load_engine_room, settings.model, settings.call)
+            announcements = await asyncio.to_thread(render_announcements, self._playbook, room.engines.synthesizer)
+        except TelephonyAgentError as error:
+            self.failure = error
+            self._uvicorn.should_exit = True
+            return None
+        self._site.switchboard = Switchboard(
+            room,
+            announcements,
+            self._playbook.system_prompt(),
+            FarewellPolicy(),
+            call_rules(settings.call),
+            max_calls=settings.server.max_calls,
+            log_words=settings.log.log_transcripts,
+        )
+        self._announce(self._playbook)
+        return room
+
+    def _announce(self, playbook: Playbook) -> None:
+        if self._settings.model.models is ModelSet.POCKET:
+            logger.warning("Pocket models know only the espeak voice and the default playbook; they are for trials")
+        logger.bind(url=self._site.public_url, models=self._settings.model.models.value, company=playbook.company).info(
+            "Ready for calls"
+        )
+
+
+class _PoliteServer(uvicorn.Server):
+    """A uvicorn that lets the live calls take leave before it closes their sockets; a second signal is not polite."""
+
+    def __init__(self, drain: Callable[[], Awaitable[None]], config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._drain = drain
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._leaving: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and remember the loop: signals arrive outside of it."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Drain first, then stop."""
+        if self._leaving is not None or self._loop is None:
+            super().handle_exit(sig, frame)
+        else:
+            self._loop.call_soon_threadsafe(self._leave)
+
+    def _leave(self) -> None:
+        self._leaving = asyncio.create_task(self._drain_and_stop(), name="drain")
+
+    async def _drain_and_stop(self) -> None:
+        try:
+            await self._drain()
+        finally:
+            self.should_exit = True
+
+
+def build_site(settings: Settings) -> Site:
+    """Build the public face of the server.
+
+    Raises:
+        SettingError: nothing to check signatures with, and the check isn't switched off.
+    """
+    server = settings.server
+    tokens = settings.twilio.auth_tokens
+    if server.allow_unsigned:
+        logger.warning("Signatures are not checked (AGENT_ALLOW_UNSIGNED)")
+    elif not tokens:
+        raise SettingError("TWILIO_AUTH_TOKEN='': allowed: the auth token of your Twilio account, which signs webhooks")
+    if not server.public_url:
+        logger.bind(url=server.base_url).warning("AGENT_PUBLIC_URL is not set; only this machine can place calls")
+    return Site(
+        public_url=server.base_url,
+        signatures=None if server.allow_unsigned else SignatureCheck(server.base_url, tokens),
+        documents=TwimlDocuments(),
+        api_token=server.api_token.get_secret_value(),
+        transfer_number=server.transfer_number,
+    )

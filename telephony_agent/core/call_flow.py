@@ -1,0 +1,481 @@
+"""The call as a reducer: events and the time in, actions out; it wires the other pure objects together.
+
+Theory of operation
+-------------------
+``handle(event, now)`` returns the actions that follow; ``deadline()`` says when to call it with ``Tick`` if nothing
+else happens. There is one timer, and no other state than this object's.
+
+Who has the floor:
+
+==============  =====================================  ====================================================
+floor           the caller starts to speak             what else ends it
+==============  =====================================  ====================================================
+``OPEN``        -> ``CALLER``                          silence too long -> reprompt (``AGENT``)
+``CALLER``      (resumes: same turn)                   endpoint and transcript -> ``THINKING``
+``THINKING``    reply withdrawn -> ``CALLER``          first phrase has audio -> ``AGENT``
+``AGENT``       ``BargeInJudge`` says yes: clear,      all heard -> ``OPEN``, or the call ends
+                history cut, -> ``CALLER``
+==============  =====================================  ====================================================
+
+The floor is not stored but follows from three things: ``_listening`` (a turn of the caller's is open), ``_reply``
+(words are being made) and the playout (words are being heard).
+
+Ending: a reason is set (``_ending``); when the last words are settled (their marks are back, or the playout's grace is
+over) the call hangs up, at the latest ``END_CAP_S`` after the reason was set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol, assert_never
+
+from telephony_agent.core.barge_in import BargeInJudge, BargeInRules
+from telephony_agent.core.conversation import Conversation, Turn, TurnInput
+from telephony_agent.core.endpointing import (
+    Ended,
+    Endpointer,
+    EndpointingRules,
+    MaybeEnded,
+    SpeechResumed,
+    SpeechStarted,
+)
+from telephony_agent.core.events import (
+    Action,
+    AudioHeard,
+    CallBegan,
+    CallerLeft,
+    CancelTurn,
+    EndReason,
+    EndRequested,
+    EngineFailed,
+    Event,
+    HangUp,
+    KeyPressed,
+    MarkHeard,
+    ReplyDelta,
+    ReplyFinished,
+    Respond,
+    SendClear,
+    SendMark,
+    SendMedia,
+    Stage,
+    Synthesized,
+    Tick,
+    Transcribe,
+    Transcribed,
+)
+from telephony_agent.core.playout import MediaDue, Phrase, Playout
+from telephony_agent.core.reply import Reply
+
+END_CAP_S = 20.0
+KEY_PAUSE_S = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """Fixed words of ours with their audio (mu-law), made before the call, so that no engine can fail them."""
+
+    text: str
+    audio: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Announcements:
+    """The fixed words that every call needs."""
+
+    greeting: Announcement
+    not_understood: Announcement
+    apology: Announcement
+    reprompts: tuple[Announcement, ...]
+    silence_goodbye: Announcement
+    time_up: Announcement
+    fault_goodbye: Announcement
+
+
+class CallPolicy(Protocol):
+    """What the sales side decides about the caller's words."""
+
+    def is_goodbye(self, text: str) -> bool:
+        """Tell whether the caller takes leave with these words."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallRules:
+    """The numbers of a call."""
+
+    endpointing: EndpointingRules = field(default_factory=EndpointingRules)
+    barge_in: BargeInRules = field(default_factory=BargeInRules)
+    reprompt_after_s: float = 7.0
+    max_call_s: float = 1800.0
+    max_failures: int = 3
+    unheard_ms: int = 600
+    """A shorter utterance that can't be understood is let pass without a word."""
+
+
+class CallFlow:
+    """One call. Not thread-safe: the shell calls it from one place."""
+
+    def __init__(
+        self, rules: CallRules, announcements: Announcements, conversation: Conversation, policy: CallPolicy
+    ) -> None:
+        self._rules = rules
+        self._say = announcements
+        self._policy = policy
+        self.conversation = conversation
+        self.end_reason: EndReason | None = None
+        self._endpointer = Endpointer(rules.endpointing)
+        self._judge = BargeInJudge(rules.barge_in)
+        self._playout = Playout()
+        self._phrases: dict[int, list[Phrase]] = {}
+        self._turn = Turn(0, TurnInput.GREETING)
+        self._reply: Reply | None = None
+        self._listening = False
+        self._utterance: MaybeEnded | None = None
+        self._attempt = 0
+        self._decided_at: float | None = None
+        self._understood: Transcribed | EngineFailed | None = None
+        self._late: dict[int, int] = {}
+        self._keys = ""
+        self._keys_by: float | None = None
+        self._ending: EndReason | None = None
+        self._end_by: float | None = None
+        self._time_up_at: float | None = None
+        self._overtime = False
+        self._quiet_since: float | None = None
+        self._reprompts = 0
+        self._failures = 0
+
+    # ------------------------------------------------------------------ the two calls of the shell
+
+    def handle(self, event: Event, now: float) -> list[Action]:
+        """Take one event at ``now`` (monotonic seconds); return what is to be done, in order."""
+        if self.end_reason is not None:
+            return []
+        actions: list[Action] = []
+        match event:
+            case CallBegan():
+                self._time_up_at = now + self._rules.max_call_s
+                self._turn = self.conversation.open(0, TurnInput.GREETING)
+                self._announce(self._say.greeting)
+            case AudioHeard():
+                self._hear(event, now, actions)
+            case KeyPressed(digit):
+                self._press(digit, now, actions)
+            case MarkHeard(name):
+                self._playout.returned(name, now)
+            case CallerLeft(stopped):
+                self._finish(EndReason.CALLER if stopped else EndReason.LINE, now, actions)
+            case EndRequested(reason):
+                self._stop_talking(now, actions)
+                self._end(reason, self._say.time_up, now)
+            case Transcribed():
+                self._transcribed(event, now, actions)
+            case ReplyDelta() | ReplyFinished() | Synthesized():
+                self._compose(event, now, actions)
+            case EngineFailed():
+                self._failed(event, now, actions)
+            case Tick():
+                pass
+            case _:
+                assert_never(event)
+        if self.end_reason is None:
+            self._settle(now, actions)
+        return actions
+
+    def deadline(self) -> float | None:
+        """Return the time of the next ``Tick``, or None when only an event can change anything."""
+        if self.end_reason is not None:
+            return None
+        times = [self._playout.deadline(), self._end_by, self._keys_by]
+        if self._ending is None:
+            times.append(self._time_up_at)
+        if self._ending is None and self._quiet_since is not None:
+            times.append(self._quiet_since + self._rules.reprompt_after_s)
+        return min((time for time in times if time is not None), default=None)
+
+    def at_rest(self, now: float) -> bool:
+        """Tell whether nobody speaks and no reply is in the making."""
+        busy = self._listening or self._reply or self._keys or self._endpointer.in_utterance
+        return not busy and not self._playout.audible(now)
+
+    def account(self, now: float) -> list[Turn]:
+        """Return the turns with what was heard of each by ``now``: the call's one ledger."""
+        self._playout.advance(now)
+        for turn in self.conversation.turns:
+            phrases = self._phrases.get(turn.number, [])
+            turn.reply_heard = " ".join(filter(None, (phrase.heard_text() for phrase in phrases)))
+        return self.conversation.turns
+
+    # ------------------------------------------------------------------ the caller's side
+
+    def _hear(self, event: AudioHeard, now: float, actions: list[Action]) -> None:
+        for signal in self._endpointer.hear(event.frame, speech=event.speech):
+            match signal:
+                case SpeechStarted():
+                    self._judge.reset()
+                    self._utterance = None
+                    self._quiet_since = None
+                case MaybeEnded():
+                    self._utterance = signal
+                    if self._listening:
+                        self._transcribe(actions)
+                case SpeechResumed():
+                    self._utterance = self._understood = None
+                    self._attempt += 1
+                case Ended():
+                    # Speech that never got the floor is an aside; its audio is dropped here.
+                    if self._listening:
+                        self._decide(signal, event, now, actions)
+                case _:
+                    assert_never(signal)
+        ours = self._reply is not None or self._playout.audible(now)
+        theirs = self._listening and self._decided_at is None
+        if self._endpointer.in_utterance and not theirs and self._interruptible(now):
+            accepted = self._judge.hear(speech=event.speech, level_dbov=event.level_dbov)
+            if accepted or not ours:
+                self._take_floor(now, actions)
+
+    def _interruptible(self, now: float) -> bool:
+        """Tell whether the caller may take the floor; when the call is ending for good, no longer."""
+        return self._ending is None or (self._ending is EndReason.AGENT and self._playout.audible(now))
+
+    def _take_floor(self, now: float, actions: list[Action]) -> None:
+        """Open a turn of the caller's; whatever we were saying or about to say is over."""
+        self._stop_talking(now, actions)
+        self._ending = self._end_by = None
+        self._open(TurnInput.SPEECH, self._endpointer.started_ms)
+        self._listening = True
+        self._decided_at = self._understood = None
+        self._attempt = 0
+        if self._utterance is not None:
+            self._transcribe(actions)
+
+    def _open(self, kind: TurnInput, started_ms: int = 0) -> None:
+        self._turn = self.conversation.open(self._turn.number + 1, kind, started_ms)
+
+    def _stop_talking(self, now: float, actions: list[Action]) -> None:
+        """Cancel the reply and clear what is still to be heard."""
+        if self._listening and self._decided_at is not None:
+            # The caller goes on while we still wait for the transcript: it belongs to the turn that it came from.
+            self._late[self._turn.number] = self._attempt
+        if self._reply is not None:
+            actions.append(CancelTurn(self._reply.turn))
+            self._reply = None
+        if self._playout.audible(now):
+            cut = self._playout.clear(now)
+            actions.append(SendClear())
+            for turn in self.conversation.turns:
+                turn.interrupted |= any(phrase.turn == turn.number for phrase in cut)
+
+    def _transcribe(self, actions: list[Action]) -> None:
+        if self._utterance is not None:
+            self._attempt += 1
+            self._understood = None
+            actions.append(Transcribe(self._turn.number, self._attempt, self._utterance.audio))
+
+    def _decide(self, ended: Ended, event: AudioHeard, now: float, actions: list[Action]) -> None:
+        """End the caller's turn: from here on every millisecond is ours."""
+        self._decided_at = now
+        self._turn.started_ms, self._turn.ended_ms = ended.started_ms, ended.speech_end_ms
+        self._turn.timings["endpoint_ms"] = event.frame.timestamp_ms + 20 - ended.speech_end_ms
+        understood = self._understood
+        match understood:
+            case Transcribed():
+                self._answer(understood.text, now, actions)
+            case EngineFailed():
+                self._fail(now, actions)
+            case None:
+                pass
+
+    def _transcribed(self, event: Transcribed, now: float, actions: list[Action]) -> None:
+        if self._late.get(event.turn) == event.attempt:
+            del self._late[event.turn]
+            for turn in self.conversation.turns:
+                if turn.number == event.turn:
+                    turn.transcript = event.text
+        elif self._listening and (event.turn, event.attempt) == (self._turn.number, self._attempt):
+            self._understood = event
+            if self._decided_at is not None:
+                self._answer(event.text, now, actions)
+
+    def _answer(self, text: str, now: float, actions: list[Action]) -> None:
+        """Reply to what was understood, which may be nothing."""
+        turn = self._turn
+        self._listening = False
+        turn.transcript = text
+        if self._decided_at is not None:
+            turn.timings["transcribe_ms"] = round((now - self._decided_at) * 1000)
+        self.account(now)
+        if not text and not self.conversation.unanswered:
+            previous = self.conversation.turns[-2] if len(self.conversation.turns) > 1 else None
+            if (previous and previous.interrupted) or turn.ended_ms - turn.started_ms >= self._rules.unheard_ms:
+                self._announce(self._say.not_understood)
+            return
+        self._reprompts = 0
+        if self._policy.is_goodbye(text):
+            self._ending = EndReason.GOODBYE
+            self._end_by = now + END_CAP_S
+        self._reply = Reply(turn.number, asked_at=now)
+        actions.append(Respond(turn.number, tuple(self.conversation.messages())))
+
+    def _press(self, digit: str, now: float, actions: list[Action]) -> None:
+        """Collect keys until ``#`` or a pause; a key is never an accident, so it stops us at once."""
+        if not self._interruptible(now):
+            return
+        if not self._keys:
+            self._stop_talking(now, actions)
+            self._listening = False
+            self._quiet_since = None
+        if digit != "#":
+            self._keys += digit
+        self._keys_by = now if digit == "#" else now + KEY_PAUSE_S
+
+    # ------------------------------------------------------------------ our side
+
+    def _compose(self, event: ReplyDelta | ReplyFinished | Synthesized, now: float, actions: list[Action]) -> None:
+        """Take the reply one step on: words become phrases, phrases become audio."""
+        reply = self._reply
+        if reply is None or reply.turn != event.turn:
+            return
+        timings = self._turn.timings
+        elapsed_ms = round((now - reply.asked_at) * 1000)
+        match event:
+            case ReplyDelta(text=text):
+                timings.setdefault("first_token_ms", elapsed_ms)
+                actions += reply.feed(text)
+            case ReplyFinished():
+                actions += reply.finish()
+                if reply.empty and not reply.end_call:
+                    self._fail(now, actions)
+                    return
+            case Synthesized(phrase=phrase, audio=audio):
+                for text, speech in reply.release(phrase, audio):
+                    if "first_phrase_ms" not in timings:
+                        timings["first_phrase_ms"] = elapsed_ms
+                        self._note_gap(now)
+                    self._play(text, speech)
+        self._turn.reply = reply.text
+        if reply.complete:
+            self._reply = None
+            if not reply.failed:
+                self._failures = 0
+            if reply.end_call:
+                self._ending = self._ending or EndReason.AGENT
+                self._end_by = now + END_CAP_S
+
+    def _note_gap(self, now: float) -> None:
+        if self._decided_at is not None:
+            waited_ms = round((now - self._decided_at) * 1000)
+            self._turn.timings["turn_gap_ms"] = self._turn.timings["endpoint_ms"] + waited_ms
+
+    def _failed(self, event: EngineFailed, now: float, actions: list[Action]) -> None:
+        reply = self._reply
+        match event.stage:
+            case Stage.TRANSCRIBE:
+                if self._listening and (event.turn, event.item) == (self._turn.number, self._attempt):
+                    self._understood = event
+                    if self._decided_at is not None:
+                        self._fail(now, actions)
+            case Stage.RESPOND:
+                if reply is not None and reply.turn == event.turn:
+                    self._fail(now, actions)
+            case Stage.SYNTHESIZE:
+                if reply is not None and reply.turn == event.turn:
+                    reply.failed = True
+                    self._failures += 1
+                    # One phrase is lost; the apology stands in its place.
+                    for text, speech in reply.release(event.item, self._say.apology.audio):
+                        lost = speech is self._say.apology.audio
+                        self._play(self._say.apology.text if lost else text, speech)
+                    if self._failures >= self._rules.max_failures:
+                        self._fail(now, actions)
+                    elif reply.complete:
+                        self._reply = None
+            case _:
+                assert_never(event.stage)
+
+    def _fail(self, now: float, actions: list[Action]) -> None:
+        """Apologise for an engine and go on; after ``max_failures`` in a row, take leave."""
+        self._listening = False
+        if self._reply is not None:
+            actions.append(CancelTurn(self._reply.turn))
+            self._failures += not self._reply.failed
+            self._reply = None
+        else:
+            self._failures += 1
+        if self._failures >= self._rules.max_failures:
+            self._end(EndReason.FAULT, self._say.fault_goodbye, now)
+        elif self._ending is None:
+            self._announce(self._say.apology)
+
+    def _announce(self, announcement: Announcement) -> None:
+        self._turn.reply = f"{self._turn.reply} {announcement.text}".strip()
+        self._play(announcement.text, announcement.audio)
+
+    def _play(self, text: str, audio: bytes) -> None:
+        phrase = self._playout.add(self._turn.number, text, audio)
+        self._phrases.setdefault(self._turn.number, []).append(phrase)
+        self._quiet_since = None
+
+    # ------------------------------------------------------------------ the clock's side
+
+    def _settle(self, now: float, actions: list[Action]) -> None:
+        """Do what time alone brings: keys, the limit, silence, the next frames, the end."""
+        if self._keys_by is not None and now >= self._keys_by:
+            self._take_keys(now, actions)
+        at_rest = self.at_rest(now)
+        if self._time_up_at is not None and now >= self._time_up_at and self._ending is None:
+            self._time_up(now, actions, polite=at_rest)
+        elif at_rest and self._ending is None:
+            self._wait(now)
+        for due in self._playout.due(now):
+            actions.append(SendMedia(due.payload) if isinstance(due, MediaDue) else SendMark(due.name))
+        if self._ending is not None:
+            over = self._reply is None and not self._listening and self._playout.settled(now)
+            if over or (self._end_by is not None and now >= self._end_by):
+                self._finish(self._ending, now, actions)
+
+    def _time_up(self, now: float, actions: list[Action], *, polite: bool) -> None:
+        """Take leave at the limit; whoever is speaking then may finish, but not for ever."""
+        if polite or self._overtime:
+            self._stop_talking(now, actions)
+            self._end(EndReason.TIME_LIMIT, self._say.time_up, now)
+        else:
+            self._overtime = True
+            self._time_up_at = now + END_CAP_S
+
+    def _take_keys(self, now: float, actions: list[Action]) -> None:
+        keys, self._keys, self._keys_by = self._keys, "", None
+        if keys:
+            self._open(TurnInput.DTMF)
+            self._decided_at = None
+            self._answer(" ".join(keys), now, actions)
+
+    def _wait(self, now: float) -> None:
+        """Nobody speaks: reprompt, and in the end take leave."""
+        if self._quiet_since is None:
+            self._quiet_since = now
+        if now < self._quiet_since + self._rules.reprompt_after_s:
+            return
+        self._open(TurnInput.SILENCE)
+        if self._reprompts < len(self._say.reprompts):
+            self._announce(self._say.reprompts[self._reprompts])
+            self._reprompts += 1
+        else:
+            self._end(EndReason.SILENCE, self._say.silence_goodbye, now)
+
+    def _end(self, reason: EndReason, words: Announcement, now: float) -> None:
+        self._listening = False
+        self._ending = reason
+        self._end_by = now + END_CAP_S
+        self._announce(words)
+
+    def _finish(self, reason: EndReason, now: float, actions: list[Action]) -> None:
+        if self._reply is not None:
+            actions.append(CancelTurn(self._reply.turn))
+            self._reply = None
+        self._playout.clear(now)
+        self.account(now)
+        self.end_reason = reason
+        actions.append(HangUp(reason))

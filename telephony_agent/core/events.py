@@ -1,0 +1,218 @@
+"""What a call is told (events) and what it asks for (actions).
+
+All are frozen and carry their turn, so the result of work that was abandoned is dropped by comparing numbers, and a
+late thread harms nobody. A log of both is the call's replayable trace.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from telephony_agent.core.conversation import ChatMessage
+from telephony_agent.core.frame_clock import Frame
+
+
+class Stage(StrEnum):
+    """A place where an engine works for a turn."""
+
+    TRANSCRIBE = "transcribe"
+    RESPOND = "respond"
+    SYNTHESIZE = "synthesize"
+
+
+class EndReason(StrEnum):
+    """Why a call ended."""
+
+    CALLER = "caller"
+    """The caller hung up."""
+    LINE = "line"
+    """The socket was lost; the caller may still be there."""
+    AGENT = "agent"
+    """The model said ``[END_CALL]``."""
+    GOODBYE = "goodbye"
+    """The caller said goodbye and was answered."""
+    SILENCE = "silence"
+    """The caller said nothing, twice reprompted."""
+    TIME_LIMIT = "time_limit"
+    FAULT = "fault"
+    """Engines failed three times in a row."""
+    SHUTDOWN = "shutdown"
+
+    @property
+    def ended_by(self) -> str:
+        """Return what ended the call: ``caller``, ``agent`` or ``line``."""
+        return self.value if self in (EndReason.CALLER, EndReason.LINE) else "agent"
+
+
+# Events
+
+
+@dataclass(frozen=True, slots=True)
+class CallBegan:
+    """The stream is open: speak."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioHeard:
+    """One frame of the caller's, with the detector's word on it and its level."""
+
+    frame: Frame
+    speech: bool
+    level_dbov: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """The caller pressed a key."""
+
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarkHeard:
+    """A mark came back."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallerLeft:
+    """The stream was ``stopped`` by Twilio, or its socket was lost without that word."""
+
+    stopped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EndRequested:
+    """Somebody outside the call wants it to end politely."""
+
+    reason: EndReason
+
+
+@dataclass(frozen=True, slots=True)
+class Transcribed:
+    """What was understood; ``text`` is empty when there was nothing to understand."""
+
+    turn: int
+    attempt: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyDelta:
+    """The next piece of the reply's text."""
+
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFinished:
+    """The reply's text is complete."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Synthesized:
+    """A phrase's audio: mu-law, whole frames; empty when nothing in it can be heard."""
+
+    turn: int
+    phrase: int
+    audio: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFailed:
+    """An engine failed or missed its deadline. ``item`` is the attempt or phrase that it worked on."""
+
+    turn: int
+    stage: Stage
+    item: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The deadline has come."""
+
+
+Event = (
+    CallBegan
+    | AudioHeard
+    | KeyPressed
+    | MarkHeard
+    | CallerLeft
+    | EndRequested
+    | Transcribed
+    | ReplyDelta
+    | ReplyFinished
+    | Synthesized
+    | EngineFailed
+    | Tick
+)
+
+
+# Actions
+
+
+@dataclass(frozen=True, slots=True)
+class Transcribe:
+    """Transcribe this utterance (mu-law). A newer attempt of the turn replaces an older one."""
+
+    turn: int
+    attempt: int
+    audio: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Respond:
+    """Word the reply to these messages."""
+
+    turn: int
+    messages: tuple[ChatMessage, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Synthesize:
+    """Speak this phrase."""
+
+    turn: int
+    phrase: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTurn:
+    """Stop wording and speaking the reply of this turn."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendMedia:
+    """Send mu-law bytes."""
+
+    payload: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SendMark:
+    """Send a mark."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendClear:
+    """Drop what the caller has not heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """The call is over; nothing more will come."""
+
+    reason: EndReason
+
+
+Action = Transcribe | Respond | Synthesize | CancelTurn | SendMedia | SendMark | SendClear | HangUp

@@ -1,0 +1,66 @@
+"""One reply of ours on its way from the model's text to phrases with audio, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from telephony_agent.core.events import Synthesize
+from telephony_agent.core.phrases import PhraseSplitter
+
+
+@dataclass(slots=True)
+class Reply:
+    """The reply to one turn. Phrases are spoken in order, whatever order their audio comes in."""
+
+    turn: int
+    asked_at: float
+    worded: bool = False
+    """Whether the model has finished."""
+    failed: bool = False
+    _splitter: PhraseSplitter = field(default_factory=PhraseSplitter)
+    _texts: list[str] = field(default_factory=list)
+    _audio: dict[int, bytes] = field(default_factory=dict)
+    _released: int = 0
+
+    @property
+    def text(self) -> str:
+        """What has been worded so far, as it is spoken."""
+        return " ".join(self._texts)
+
+    @property
+    def end_call(self) -> bool:
+        """Whether the model wants the call to end."""
+        return self._splitter.end_call
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing of it is still to come."""
+        return self.worded and self._released == len(self._texts)
+
+    @property
+    def empty(self) -> bool:
+        """Whether it has no words yet."""
+        return not self._texts
+
+    def feed(self, delta: str) -> list[Synthesize]:
+        """Take a text delta; return the phrases to speak."""
+        return self._add(self._splitter.feed(delta))
+
+    def finish(self) -> list[Synthesize]:
+        """Take the end of the text; return the last phrase to speak."""
+        self.worded = True
+        return self._add(self._splitter.flush())
+
+    def release(self, phrase: int, audio: bytes) -> list[tuple[str, bytes]]:
+        """Take a phrase's audio (empty if it failed); return what can be played now, in order."""
+        self._audio[phrase] = audio
+        out: list[tuple[str, bytes]] = []
+        while self._released in self._audio:
+            out.append((self._texts[self._released], self._audio.pop(self._released)))
+            self._released += 1
+        return [(text, audio) for text, audio in out if audio]
+
+    def _add(self, texts: list[str]) -> list[Synthesize]:
+        first = len(self._texts)
+        self._texts += texts
+        return [Synthesize(self.turn, first + i, text) for i, text in enumerate(texts)]

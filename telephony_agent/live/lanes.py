@@ -1,0 +1,165 @@
+"""Where engines run: threads with a queue, a deadline and a way out when one hangs.
+
+A ``Lane`` is one engine's threads. Jobs wait in order; what a job hands out reaches the event loop by
+``call_soon_threadsafe``, and after its end, its failure or its cancellation nothing of it is delivered any more, so
+callbacks never race. A job that misses its deadline is cancelled and reported as failed; when its thread doesn't come
+back within ``LOST_AFTER_S`` that thread is written off and replaced, so one hanging call costs a turn, not the server.
+
+Everything here but the bodies of the jobs runs on the event loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from loguru import logger
+
+from telephony_agent.errors import EngineError
+
+LOST_AFTER_S = 2.0
+MAX_LOST = 3
+"""With more threads lost than this, the lane no longer counts as healthy and new calls are refused."""
+
+Work = Callable[["Job"], None]
+
+
+class DeadlineMissedError(EngineError):
+    """A job was not done in time."""
+
+    code = "deadline_missed"
+
+
+class Job:
+    """One piece of work in a lane. ``cancel`` may be called at any time, from the event loop."""
+
+    def __init__(
+        self,
+        work: Work,
+        on_item: Callable[[Any], None],
+        on_end: Callable[[Exception | None], None],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.work = work
+        self.thread: threading.Thread | None = None
+        self._on_item = on_item
+        self._on_end = on_end
+        self._loop = loop
+        self._stop = threading.Event()
+        self._closed = False
+        self.timer: asyncio.TimerHandle | None = None
+
+    def cancelled(self) -> bool:
+        """Tell whether the work is no longer wanted; engines ask between their steps."""
+        return self._stop.is_set()
+
+    def emit(self, item: Any) -> None:
+        """Hand something out, from the job's own thread."""
+        self._loop.call_soon_threadsafe(self._deliver, item)
+
+    def cancel(self) -> None:
+        """Stop the work; nothing more of it is delivered."""
+        self._closed = True
+        self._stop.set()
+
+    def end(self, error: Exception | None) -> None:
+        """Report the end, once."""
+        if self.timer is not None:
+            self.timer.cancel()
+        if not self._closed:
+            self._closed = True
+            self._on_end(error)
+
+    def _deliver(self, item: Any) -> None:
+        if not self._closed:
+            self._on_item(item)
+
+
+class Lane:
+    """One engine's threads."""
+
+    def __init__(self, name: str, *, workers: int = 1) -> None:
+        self.name = name
+        self.lost = 0
+        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        for _ in range(workers):
+            self._start_thread()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the engine behind it can be trusted with a new call."""
+        return self.lost <= MAX_LOST
+
+    def submit(
+        self,
+        work: Work,
+        *,
+        deadline_s: float,
+        on_item: Callable[[Any], None],
+        on_end: Callable[[Exception | None], None],
+    ) -> Job:
+        """Queue a job. ``work`` gets the job, asks it ``cancelled()`` and calls its ``emit(item)``.
+
+        The deadline counts from now, waiting included. Call from the event loop; both callbacks run there.
+        """
+        loop = asyncio.get_running_loop()
+        job = Job(work, on_item, on_end, loop)
+        job.timer = loop.call_later(deadline_s, self._miss, job)
+        self._queue.put(job)
+        return job
+
+    def close(self) -> None:
+        """Let the threads end once they are free. Jobs that still wait are dropped."""
+        for _ in self._threads:
+            self._queue.put(None)
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the threads to end after ``close``; those that hang are daemons and left behind."""
+        for thread in self._threads:
+            thread.join(timeout_s)
+
+    def _miss(self, job: Job) -> None:
+        job.end(DeadlineMissedError(f"{self.name}: not done in time"))
+        job.cancel()
+        if job.thread is not None:
+            asyncio.get_running_loop().call_later(LOST_AFTER_S, self._write_off, job)
+
+    def _write_off(self, job: Job) -> None:
+        thread = job.thread
+        if thread is None or thread not in self._threads:
+            return
+        self.lost += 1
+        logger.bind(lane=self.name, lost=self.lost).error("An engine hangs; its thread was replaced")
+        self._threads.remove(thread)
+        self._start_thread()
+
+    def _start_thread(self) -> None:
+        thread = threading.Thread(target=self._run, name=f"lane-{self.name}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _run(self) -> None:
+        this = threading.current_thread()
+        while this in self._threads and (job := self._queue.get()) is not None:
+            if job.cancelled():
+                continue
+            job.thread = this
+            error: Exception | None = None
+            try:
+                job.work(job)
+            except Exception as raised:  # an engine may raise anything; to the call it is one event
+                error = raised
+            job.thread = None
+            self._report(job, error)
+
+    @staticmethod
+    def _report(job: Job, error: Exception | None) -> None:
+        try:
+            job._loop.call_soon_threadsafe(job.end, error)
+        except RuntimeError:
+            # The event loop is closed: the server is going down and nobody waits for this.
+            return

@@ -1,0 +1,276 @@
+"""One media stream's shell: wire text in, wire text out, one CallFlow, one timer.
+
+A frame crosses without a queue or a task switch: text -> ``MediaStream`` -> ``FrameClock`` -> detector -> ``CallFlow``
+-> actions, which are carried out here. Engine work goes to the lanes and comes back as events. What happens is logged
+here, fixed phrase and fields, never per frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, assert_never
+
+from telephony_agent.audio import SAMPLE_RATE, decode_mulaw, level_dbov
+from telephony_agent.core.call_flow import CallFlow
+from telephony_agent.core.events import (
+    Action,
+    AudioHeard,
+    CallBegan,
+    CallerLeft,
+    CancelTurn,
+    EndReason,
+    EngineFailed,
+    Event,
+    HangUp,
+    KeyPressed,
+    MarkHeard,
+    ReplyDelta,
+    ReplyFinished,
+    Respond,
+    SendClear,
+    SendMark,
+    SendMedia,
+    Stage,
+    Synthesize,
+    Synthesized,
+    Tick,
+    Transcribe,
+    Transcribed,
+)
+from telephony_agent.core.frame_clock import FrameClock
+from telephony_agent.core.media_stream import (
+    Connected,
+    Dtmf,
+    MarkReturned,
+    Media,
+    MediaStream,
+    Started,
+    Stopped,
+    Unknown,
+)
+from telephony_agent.engines.base import ReplySession, Transcript
+from telephony_agent.live.engine_room import EngineRoom, speak
+from telephony_agent.live.lanes import Job
+
+if TYPE_CHECKING:
+    from loguru import Logger
+
+
+class Leg:
+    """The party whose media stream we serve, from ``start`` to hang-up. Lives on the event loop."""
+
+    def __init__(
+        self,
+        stream: MediaStream,
+        flow: CallFlow,
+        room: EngineRoom,
+        session: ReplySession,
+        *,
+        send: Callable[[str], None],
+        hang_up: Callable[[EndReason], None],
+        log: Logger,
+        log_words: bool = False,
+    ) -> None:
+        """Take over a stream that has started.
+
+        Args:
+            send: queues one message for the socket.
+            hang_up: called once, when nothing more will be sent.
+            log: bound to the call.
+            log_words: whether the log may hold what was said.
+        """
+        self.flow = flow
+        self._stream = stream
+        self._room = room
+        self._session = session
+        self._send = send
+        self._hang_up = hang_up
+        self._log = log
+        self._log_words = log_words
+        self._detector = room.engines.new_detector()
+        self._clock = FrameClock()
+        self._jobs: dict[tuple[Stage, int], list[Job]] = {}
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._over = False
+
+    def begin(self) -> None:
+        """Speak the greeting."""
+        self.tell(CallBegan())
+
+    def receive(self, text: str) -> None:
+        """Take one message from the socket.
+
+        Raises:
+            RemoteProtocolError: it breaks the protocol; the caller closes the socket.
+        """
+        event = self._stream.receive(text)
+        match event:
+            case Media(timestamp_ms, payload):
+                for frame in self._clock.push(timestamp_ms, payload):
+                    pcm = decode_mulaw(frame.mulaw)
+                    speech = not frame.filled and self._detector.is_speech(pcm)
+                    self.tell(AudioHeard(frame, speech, level_dbov(pcm)))
+            case MarkReturned(name):
+                self.tell(MarkHeard(name))
+            case Dtmf(digit):
+                self.tell(KeyPressed(digit))
+            case Stopped():
+                self.tell(CallerLeft(stopped=True))
+            case Unknown(name):
+                self._log.bind(event=name).debug("Unknown message ignored")
+            case Connected() | Started():
+                pass  # MediaStream refuses both once it streams
+            case _:
+                assert_never(event)
+
+    def lose_line(self) -> None:
+        """The socket is gone without a ``stop``."""
+        self.tell(CallerLeft(stopped=False))
+
+    def tell(self, event: Event) -> None:
+        """Give the flow an event and do what it asks for."""
+        if self._over:
+            return
+        try:
+            actions = self.flow.handle(event, self._loop.time())
+            if not isinstance(event, AudioHeard | Tick | ReplyDelta):
+                self._note("Event", event)
+            for action in actions:
+                self._perform(action)
+            self._arm()
+        except Exception:  # the leg's outermost edge: whatever happens, only this call ends
+            self._log.exception("A call was ended by a fault of ours")
+            self._close(EndReason.FAULT)
+
+    def _perform(self, action: Action) -> None:
+        if not isinstance(action, SendMedia):
+            self._note("Action", action)
+        match action:
+            case SendMedia(payload):
+                self._send(self._stream.media(payload))
+            case SendMark(name):
+                self._send(self._stream.mark(name))
+            case SendClear():
+                self._send(self._stream.clear())
+            case Transcribe():
+                self._transcribe(action)
+            case Respond():
+                self._respond(action)
+            case Synthesize():
+                self._synthesize(action)
+            case CancelTurn(turn):
+                self._cancel(Stage.RESPOND, turn)
+                self._cancel(Stage.SYNTHESIZE, turn)
+            case HangUp(reason):
+                self._close(reason)
+            case _:
+                assert_never(action)
+
+    def _note(self, kind: str, what: Event | Action) -> None:
+        """Log one step of the call; what was said only where that is switched on."""
+        bound = self._log.bind(step=type(what).__name__, turn=getattr(what, "turn", None))
+        (bound.bind(words=repr(what)) if self._log_words else bound).debug(kind)
+
+    # ------------------------------------------------------------------ engine work
+
+    def _transcribe(self, action: Transcribe) -> None:
+        def work(job: Job) -> None:
+            job.emit(self._room.engines.transcriber.transcribe(decode_mulaw(action.audio), SAMPLE_RATE))
+
+        def understood(transcript: Transcript) -> None:
+            self._log.bind(turn=action.turn, rejected=transcript.rejected).info("Utterance transcribed")
+            self.tell(Transcribed(action.turn, action.attempt, transcript.text))
+
+        self._cancel(Stage.TRANSCRIBE, action.turn)
+        job = self._room.transcribing.submit(
+            work,
+            deadline_s=self._room.deadlines.transcribe_s,
+            on_item=understood,
+            on_end=partial(self._ended, Stage.TRANSCRIBE, action.turn, action.attempt),
+        )
+        self._keep(Stage.TRANSCRIBE, action.turn, job)
+
+    def _respond(self, action: Respond) -> None:
+        session = self._session
+        for key in [
+            (stage, turn) for stage, turn in self._jobs if turn < action.turn and stage is not Stage.TRANSCRIBE
+        ]:
+            del self._jobs[key]
+
+        def work(job: Job) -> None:
+            for delta in session.reply(action.messages, job.cancelled):
+                job.emit(ReplyDelta(action.turn, delta))
+            job.emit(ReplyFinished(action.turn))
+
+        job = self._room.responding.submit(
+            work,
+            deadline_s=self._room.deadlines.respond_s,
+            on_item=self.tell,
+            on_end=partial(self._ended, Stage.RESPOND, action.turn, 0),
+        )
+        self._keep(Stage.RESPOND, action.turn, job)
+
+    def _synthesize(self, action: Synthesize) -> None:
+        def work(job: Job) -> None:
+            audio = speak(self._room.engines.synthesizer, action.text, job.cancelled)
+            job.emit(Synthesized(action.turn, action.phrase, audio))
+
+        job = self._room.synthesizing.submit(
+            work,
+            deadline_s=self._room.deadlines.synthesize_s,
+            on_item=self.tell,
+            on_end=partial(self._ended, Stage.SYNTHESIZE, action.turn, action.phrase),
+        )
+        self._keep(Stage.SYNTHESIZE, action.turn, job)
+
+    def _ended(self, stage: Stage, turn: int, item: int, error: Exception | None) -> None:
+        if error is not None:
+            self._log.bind(turn=turn, stage=stage.value, error=str(error), kind=type(error).__name__).error(
+                "An engine failed"
+            )
+            if stage is Stage.RESPOND:
+                # The cache of a session that failed is not to be trusted, and its thread may still hold it.
+                self._session = self._room.engines.responder.session()
+            self.tell(EngineFailed(turn, stage, item))
+
+    def _keep(self, stage: Stage, turn: int, job: Job) -> None:
+        self._jobs.setdefault((stage, turn), []).append(job)
+
+    def _cancel(self, stage: Stage, turn: int) -> None:
+        for job in self._jobs.pop((stage, turn), []):
+            job.cancel()
+
+    # ------------------------------------------------------------------ time and the end
+
+    def _arm(self) -> None:
+        deadline = None if self._over else self.flow.deadline()
+        if self._timer is not None:
+            if deadline is not None and self._timer.when() == deadline:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None:
+            self._timer = self._loop.call_at(deadline, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.tell(Tick())
+
+    def _close(self, reason: EndReason) -> None:
+        self._over = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for jobs in self._jobs.values():
+            for job in jobs:
+                job.cancel()
+        self._jobs.clear()
+        # The lane is the session's only user, so the cache is dropped there, behind the work that was cancelled.
+        session = self._session
+        self._room.responding.submit(
+            lambda _: session.close(), deadline_s=60.0, on_item=lambda _: None, on_end=lambda _: None
+        )
+        self._log.bind(reason=reason.value, lost_ms=self._clock.filled_ms).info("Call ended")
+        self._hang_up(reason)

@@ -1,0 +1,246 @@
+"""All calls of this process by CallSid: who may come in, who is live, how each ended.
+
+A call is *expected* from its voice webhook, *live* while its media stream runs, and *ended* after that; the last ones
+that ended are remembered for whoever asks. An expected call holds a place and a one-use token, and its responder
+session reads the system prompt already while the phone still rings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from loguru import logger
+
+from telephony_agent.core.call_flow import Announcements, CallFlow, CallPolicy, CallRules
+from telephony_agent.core.conversation import Conversation
+from telephony_agent.core.events import CallerLeft, EndReason, EndRequested
+from telephony_agent.core.media_stream import CallSid, MediaStream, Started
+from telephony_agent.engines.base import Message, ReplySession
+from telephony_agent.errors import AdmissionError
+from telephony_agent.live.engine_room import EngineRoom
+from telephony_agent.live.lanes import Job
+from telephony_agent.live.leg import Leg
+
+TOKEN_LIFE_S = 30.0
+KEPT_CALLS = 500
+FINAL_STATUSES = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
+REPLY_ROOM_TOKENS = 150
+"""Of the model's window, what is left free for the reply."""
+
+
+class CallState(StrEnum):
+    """Where a call is in its life."""
+
+    EXPECTED = "expected"
+    LIVE = "live"
+    ENDED = "ended"
+
+
+@dataclass(slots=True)
+class Call:
+    """One call as the switchboard knows it."""
+
+    call_sid: CallSid
+    direction: str
+    from_number: str
+    to_number: str
+    flow: CallFlow
+    session: ReplySession
+    token: str
+    expires_at: float
+    began_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    ended_at: datetime | None = None
+    state: CallState = CallState.EXPECTED
+    end_reason: EndReason | None = None
+    carrier_status: str = ""
+    carrier_sequence: int = -1
+    leg: Leg | None = None
+
+
+class Switchboard:
+    """Admits, places and drains calls. Lives on the event loop."""
+
+    def __init__(
+        self,
+        room: EngineRoom,
+        announcements: Announcements,
+        system_prompt: str,
+        policy: CallPolicy,
+        rules: CallRules,
+        *,
+        max_calls: int,
+        log_words: bool = False,
+    ) -> None:
+        self._room = room
+        self._announcements = announcements
+        self._system_prompt = system_prompt
+        self._policy = policy
+        self._rules = rules
+        self._max_calls = max_calls
+        self._log_words = log_words
+        self._calls: OrderedDict[CallSid, Call] = OrderedDict()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._draining = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether calls are taken at all."""
+        return self._room.healthy and not self._draining
+
+    def find(self, call_sid: str) -> Call | None:
+        """Return a call that is expected, live or lately ended."""
+        return self._calls.get(CallSid(call_sid))
+
+    def expect(self, call_sid: str, *, direction: str, from_number: str, to_number: str) -> str | None:
+        """Hold a place for a call; return the token that its stream must bring, or None when all places are taken.
+
+        A repeated webhook of the same call gets a fresh token, and the first one is void.
+        """
+        now = asyncio.get_running_loop().time()
+        self._forget(now)
+        sid = CallSid(call_sid)
+        call = self._calls.get(sid)
+        if call is not None and call.state is not CallState.EXPECTED:
+            return None
+        if call is None:
+            if sum(other.state is not CallState.ENDED for other in self._calls.values()) >= self._max_calls:
+                return None
+            call = self._place(sid, direction, from_number, to_number)
+        call.token = secrets.token_urlsafe(24)
+        call.expires_at = now + TOKEN_LIFE_S
+        return call.token
+
+    def admit(
+        self, stream: MediaStream, started: Started, *, send: Callable[[str], None], hang_up: Callable[[], None]
+    ) -> Leg:
+        """Give a stream that has started its call.
+
+        Raises:
+            AdmissionError: no such call is expected, the token is not that call's, was used, or came too late.
+        """
+        call = self._calls.get(started.call_sid)
+        token = started.parameters.get("token", "")
+        if call is None or call.state is not CallState.EXPECTED:
+            raise AdmissionError("no such call is expected")
+        if not call.token or not secrets.compare_digest(token.encode(), call.token.encode()):
+            raise AdmissionError("the token is not this call's")
+        if asyncio.get_running_loop().time() > call.expires_at:
+            raise AdmissionError("the token came too late")
+        call.token = ""
+        call.state = CallState.LIVE
+        self._idle.clear()
+
+        def ended(reason: EndReason) -> None:
+            self.end(call, reason)
+            hang_up()
+
+        call.leg = Leg(
+            stream,
+            call.flow,
+            self._room,
+            call.session,
+            send=send,
+            hang_up=ended,
+            log=logger.bind(call_sid=call.call_sid, stream_sid=started.stream_sid, direction=call.direction),
+            log_words=self._log_words,
+        )
+        return call.leg
+
+    def end(self, call: Call, reason: EndReason) -> None:
+        """Note that a live call is over; a second end changes nothing."""
+        if call.state is CallState.ENDED:
+            return
+        call.state = CallState.ENDED
+        call.end_reason = reason
+        call.ended_at = datetime.now(UTC)
+        call.leg = None
+        if not self._busy():
+            self._idle.set()
+
+    def note_status(self, call_sid: str, status: str, sequence: int) -> None:
+        """Take the carrier's word on a call's progress; words that come twice or out of order change nothing."""
+        call = self.find(call_sid)
+        if call is None or sequence <= call.carrier_sequence:
+            return
+        call.carrier_sequence, call.carrier_status = sequence, status
+        if status not in FINAL_STATUSES:
+            return
+        if call.leg is not None:
+            # The carrier says that it is over, but no ``stop`` came: don't talk to a dead line.
+            call.leg.tell(CallerLeft(stopped=True))
+        else:
+            self.end(call, EndReason.CALLER)
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take no more calls, take leave in the live ones, wait until they are over."""
+        self._draining = True
+        for call in list(self._calls.values()):
+            if call.leg is not None:
+                call.leg.tell(EndRequested(EndReason.SHUTDOWN))
+        if not self._busy():
+            return
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._idle.wait()
+        except TimeoutError:
+            logger.warning("Calls were still live at shutdown")
+
+    def _place(self, sid: CallSid, direction: str, from_number: str, to_number: str) -> Call:
+        responder = self._room.engines.responder
+        conversation = Conversation(
+            self._system_prompt,
+            budget=responder.context_tokens - REPLY_ROOM_TOKENS,
+            count=responder.count_tokens,
+        )
+        call = Call(
+            call_sid=sid,
+            direction=direction,
+            from_number=from_number,
+            to_number=to_number,
+            flow=CallFlow(self._rules, self._announcements, conversation, self._policy),
+            session=responder.session(),
+            token="",
+            expires_at=0.0,
+        )
+        self._calls[sid] = call
+        self._prefill(call)
+        return call
+
+    def _prefill(self, call: Call) -> None:
+        """Let the responder read what it can know before the caller has said a word."""
+        messages = [
+            Message(role="system", content=self._system_prompt),
+            Message(role="assistant", content=self._announcements.greeting.text),
+        ]
+        session = call.session
+
+        def work(job: Job) -> None:
+            session.prefill(messages, job.cancelled)
+
+        def ended(error: Exception | None) -> None:
+            if error is not None:
+                logger.bind(call_sid=call.call_sid, error=str(error)).warning("The prompt could not be read ahead")
+
+        self._room.responding.submit(work, deadline_s=TOKEN_LIFE_S, on_item=lambda _: None, on_end=ended)
+
+    def _busy(self) -> bool:
+        return any(call.state is CallState.LIVE for call in self._calls.values())
+
+    def _forget(self, now: float) -> None:
+        """Give up calls whose stream never came, and the oldest of those that ended."""
+        for call in list(self._calls.values()):
+            if call.state is CallState.EXPECTED and now > call.expires_at:
+                logger.bind(call_sid=call.call_sid).warning("The call's stream never came")
+                del self._calls[call.call_sid]
+        while len(self._calls) > KEPT_CALLS:
+            oldest = next(iter(self._calls.values()))
+            if oldest.state is not CallState.ENDED:
+                break
+            self._calls.popitem(last=False)

@@ -1,0 +1,220 @@
+"""Every setting, one section a concern: the only reader of the environment and of ``.env``.
+
+The command line builds ``Settings`` once; each part of the program is given its own section. A wrong value is one
+``SettingError`` that names the variable, its value and what is allowed. ``.env.example`` lists every variable.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Self, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from telephony_agent.errors import SettingError
+
+
+class ModelSet(StrEnum):
+    """Which models are the default."""
+
+    POCKET = "pocket"
+    STANDARD = "standard"
+
+
+class VadKind(StrEnum):
+    """Which voice detector listens."""
+
+    WEBRTC = "webrtc"
+    SILERO = "silero"
+
+
+class LogLevel(StrEnum):
+    """How much is logged."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+class _Section(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="AGENT_", env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True,
+        frozen=True,
+    )  # fmt: skip
+
+
+class TwilioSettings(_Section):
+    """The Twilio account. Auth tokens are secret; several, comma-separated, while they are rotated."""
+
+    model_config = SettingsConfigDict(env_prefix="TWILIO_")
+
+    account_sid: str = ""
+    auth_token: SecretStr = SecretStr("")
+    phone_number: Annotated[str, Field(pattern=r"^(\+[1-9]\d{6,14})?$")] = ""
+
+    @property
+    def auth_tokens(self) -> tuple[str, ...]:
+        """The auth tokens, as a tuple."""
+        return tuple(token for part in self.auth_token.get_secret_value().split(",") if (token := part.strip()))
+
+
+class ServerSettings(_Section):
+    """Where the server listens, how the world reaches it, and whom it lets in."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    public_url: str = ""
+    api_token: SecretStr = SecretStr("")
+    allow_unsigned: bool = False
+    max_calls: Annotated[int, Field(ge=1, le=1000)] = 2
+    transfer_number: Annotated[str, Field(pattern=r"^(\+[1-9]\d{6,14})?$")] = ""
+
+    @field_validator("public_url")
+    @classmethod
+    def _https(cls, value: str) -> str:
+        value = value.strip().rstrip("/")
+        if not value:
+            return value
+        parts = urlsplit(value)
+        loopback = parts.hostname is not None and is_loopback(parts.hostname)
+        if not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("allowed: https://your-domain, without query")
+        if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
+            raise ValueError("allowed: an https:// address (http:// only on loopback), since Twilio needs TLS")
+        return value
+
+    @model_validator(mode="after")
+    def _unsigned_on_loopback_only(self) -> Self:
+        if self.allow_unsigned and not is_loopback(self.host):
+            raise ValueError(
+                f"AGENT_ALLOW_UNSIGNED=true is refused while AGENT_HOST={self.host!r}; "
+                "allowed: only on loopback (127.0.0.1), or false"
+            )
+        return self
+
+    @property
+    def base_url(self) -> str:
+        """The public URL; the listening address where none is set."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"http://{host}:{self.port}"
+
+
+class ModelSettings(_Section):
+    """Which models, and how they speak and listen."""
+
+    models: ModelSet = ModelSet.STANDARD
+    stt_model: str = ""
+    stt_window: Annotated[str, Field(pattern="^(auto|30)$")] = "auto"
+    llm_model: str = ""
+    llm_dtype: Annotated[str, Field(pattern="^(auto|float32|bfloat16)$")] = "auto"
+    llm_max_tokens: Annotated[int, Field(ge=8, le=1000)] = 120
+    tts_voice: str = ""
+    tts_rate: Annotated[int, Field(ge=80, le=400)] = 175
+    tts_volume: Annotated[float, Field(ge=0.1, le=1.0)] = 1.0
+    vad: VadKind = VadKind.WEBRTC
+    engine_threads: Annotated[int, Field(ge=0, le=256)] = 0
+    """Compute threads of all engines in sum; 0: one per core."""
+
+
+class CallSettings(_Section):
+    """How a call goes: the playbook, the waits, the limits."""
+
+    playbook: Path | None = None
+    endpoint_ms: Annotated[int, Field(ge=200, le=3000)] = 500
+    reprompt_after_s: Annotated[float, Field(ge=2, le=60)] = 7.0
+    max_call_s: Annotated[float, Field(ge=10, le=14400)] = 1800.0
+    stt_deadline_s: Annotated[float, Field(ge=0.5, le=60)] = 6.0
+    llm_deadline_s: Annotated[float, Field(ge=0.5, le=120)] = 20.0
+    tts_deadline_s: Annotated[float, Field(ge=0.5, le=60)] = 5.0
+
+
+class LogSettings(_Section):
+    """What is logged. Words of a caller only when ``log_transcripts`` is on."""
+
+    log_level: LogLevel = LogLevel.INFO
+    log_json: bool = False
+    log_transcripts: bool = False
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _any_case(cls, value: Any) -> Any:
+        return value.upper() if isinstance(value, str) else value
+
+
+_S = TypeVar("_S", bound=_Section)
+
+
+class Settings:
+    """All sections, read once from the environment and ``.env``."""
+
+    def __init__(self, **overrides: str) -> None:
+        """Read everything.
+
+        Args:
+            overrides: variables that take precedence, by their full names (``AGENT_PORT="9000"``).
+
+        Raises:
+            SettingError: the first wrong value.
+        """
+        self.twilio = _read(TwilioSettings, overrides)
+        self.server = _read(ServerSettings, overrides)
+        self.model = _read(ModelSettings, overrides)
+        self.call = _read(CallSettings, overrides)
+        self.log = _read(LogSettings, overrides)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address can only be reached from this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _read(section: type[_S], overrides: Mapping[str, str]) -> _S:
+    prefix = section.model_config["env_prefix"]
+    given: dict[str, Any] = {
+        field: overrides[name] for field in section.model_fields if (name := f"{prefix}{field}".upper()) in overrides
+    }
+    try:
+        return section(**given)
+    except ValidationError as error:
+        raise SettingError(_one_line(section, error)) from error
+
+
+def _one_line(section: type[_Section], error: ValidationError) -> str:
+    first = error.errors()[0]
+    if not first["loc"]:
+        return str(first["ctx"]["error"])
+    field = str(first["loc"][0])
+    name = f"{section.model_config['env_prefix']}{field}".upper()
+    secret = section.model_fields[field].annotation is SecretStr
+    value = "(secret)" if secret else repr(first["input"])
+    rule = str(first["ctx"]["error"]) if first["type"] == "value_error" else _allowed(section, field, first["msg"])
+    return f"{name}={value}: {rule}"
+
+
+def _allowed(section: type[_Section], field: str, message: str) -> str:
+    """Say what a field takes, from its own constraints."""
+    described = section.model_json_schema()["properties"][field]
+    if "$ref" in described:
+        described = section.model_json_schema()["$defs"][described["$ref"].rsplit("/", 1)[1]]
+    if "enum" in described:
+        return f"allowed: {', '.join(map(str, described['enum']))}"
+    if "minimum" in described and "maximum" in described:
+        return f"allowed: a number from {described['minimum']:g} to {described['maximum']:g}"
+    if described.get("type") == "boolean":
+        return "allowed: true or false"
+    if described.get("pattern", "").startswith(r"^(\+"):
+        return "allowed: a number in E.164 form, such as +15005550006"
+    if "pattern" in described:
+        return f"allowed: {described['pattern'].strip('^$()').replace('|', ', ')}"
+    return message

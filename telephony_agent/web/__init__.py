@@ -1,0 +1,1 @@
+"""The Starlette application: webhooks, the media socket and the API."""

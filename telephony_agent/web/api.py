@@ -1,0 +1,78 @@
+"""The API for people and programs: calls, by bearer token; and the two health checks."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from telephony_agent.core.conversation import Turn
+from telephony_agent.live.switchboard import Call, CallState
+from telephony_agent.telemetry import mask_number
+from telephony_agent.web.site import site_of
+
+
+async def healthz(request: Request) -> Response:
+    """Say that the process is alive."""
+    return PlainTextResponse("ok")
+
+
+async def readyz(request: Request) -> Response:
+    """Say whether calls are taken: the models are warm and no engine hangs."""
+    ready = site_of(request).ready
+    return PlainTextResponse("ready" if ready else "not ready", status_code=200 if ready else 503)
+
+
+async def call(request: Request) -> Response:
+    """Tell all about one call."""
+    site = site_of(request)
+    if not site.api_token:
+        return _error(403, "the API is off; set AGENT_API_TOKEN to use it")
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not secrets.compare_digest(token.encode(), site.api_token.encode()):
+        return _error(401, "a bearer token is needed: Authorization: Bearer $AGENT_API_TOKEN")
+    found = site.switchboard.find(request.path_params["call_sid"]) if site.switchboard else None
+    if found is None:
+        return _error(404, "no such call, or it ended too long ago")
+    return JSONResponse(describe(found, asyncio.get_running_loop().time()))
+
+
+def describe(call: Call, now: float) -> dict[str, Any]:
+    """Return a call as the API shows it. Times in turns are ms on the stream's clock."""
+    turns = call.flow.account(now)
+    greeting = turns[0] if turns else None
+    return {
+        "call_sid": call.call_sid,
+        "direction": call.direction,
+        "from": mask_number(call.from_number),
+        "to": mask_number(call.to_number),
+        "state": "ended" if call.state is CallState.ENDED else "live",
+        "began_at": call.began_at.isoformat(),
+        "ended_at": call.ended_at.isoformat() if call.ended_at else None,
+        "ended_by": call.end_reason.ended_by if call.end_reason else None,
+        "end_reason": call.end_reason.value if call.end_reason else None,
+        "carrier_status": call.carrier_status or None,
+        "greeting": {"text": greeting.reply, "heard": greeting.reply_heard} if greeting else None,
+        "turns": [_describe_turn(turn) for turn in turns[1:]],
+    }
+
+
+def _describe_turn(turn: Turn) -> dict[str, Any]:
+    return {
+        "turn": turn.number,
+        "input": turn.input.value,
+        "started_ms": turn.started_ms,
+        "ended_ms": turn.ended_ms,
+        "transcript": turn.transcript,
+        "reply": turn.reply,
+        "reply_heard": turn.reply_heard,
+        "interrupted": turn.interrupted,
+        "timings": turn.timings,
+    }
+
+
+def _error(status: int, message: str) -> Response:
+    return JSONResponse({"error": message}, status_code=status)

@@ -1,0 +1,32 @@
+"""The Starlette application: the visible list of routes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from starlette.applications import Starlette
+from starlette.routing import Route, WebSocketRoute
+
+from telephony_agent.web import api, media, webhooks
+from telephony_agent.web.site import Site
+
+
+def create_app(
+    site: Site, lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None
+) -> Starlette:
+    """Build the application around a site; ``lifespan`` loads the models and sets ``site.switchboard``."""
+    app = Starlette(
+        routes=[
+            Route("/twilio/voice", webhooks.voice, methods=["POST"]),
+            Route("/twilio/stream-ended", webhooks.stream_ended, methods=["POST"]),
+            Route("/twilio/status", webhooks.status, methods=["POST"]),
+            WebSocketRoute("/twilio/media", media.media),
+            Route("/api/v1/calls/{call_sid}", api.call, methods=["GET"]),
+            Route("/healthz", api.healthz, methods=["GET"]),
+            Route("/readyz", api.readyz, methods=["GET"]),
+        ],
+        lifespan=lifespan,
+    )
+    app.state.site = site
+    return app

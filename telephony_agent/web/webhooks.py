@@ -1,0 +1,120 @@
+"""Twilio's webhooks: the voice document, what follows the stream, and call progress.
+
+Every one is refused with 403 before anything else happens unless Twilio signed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import wraps
+from urllib.parse import parse_qsl
+
+from loguru import logger
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from telephony_agent.core.events import EndReason
+from telephony_agent.live.switchboard import CallState
+from telephony_agent.telemetry import mask_number
+from telephony_agent.web.site import site_of
+
+_MAX_FORM_BYTES = 64 * 1024
+
+Form = Mapping[str, str]
+Webhook = Callable[[Request, Form], Awaitable[Response]]
+
+
+def signed(webhook: Webhook) -> Callable[[Request], Awaitable[Response]]:
+    """Let a webhook run, with its form, only for requests that Twilio signed; the others get 403."""
+
+    @wraps(webhook)
+    async def guarded(request: Request) -> Response:
+        signatures = site_of(request).signatures
+        if signatures is not None and "x-twilio-signature" not in request.headers:
+            return _refused(request)
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _MAX_FORM_BYTES:
+                return PlainTextResponse("too large", status_code=413)
+        # Blank fields are signed too, and nothing is trimmed.
+        fields = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+        if signatures is not None and not signatures.http(_signed_path(request), fields, request.headers):
+            return _refused(request, sorted({name for name, _ in fields}))
+        return await webhook(request, dict(fields))
+
+    return guarded
+
+
+def _refused(request: Request, fields: Sequence[str] = ()) -> Response:
+    log = logger.bind(path=request.url.path, fields=",".join(fields))
+    log.warning("A webhook without a valid signature was refused")
+    return PlainTextResponse("invalid signature", status_code=403)
+
+
+@signed
+async def voice(request: Request, form: Form) -> Response:
+    """Answer a call: connect it to our stream, or say why not."""
+    site = site_of(request)
+    call_sid = form.get("CallSid", "")
+    if not call_sid:
+        return PlainTextResponse("CallSid is missing", status_code=400)
+    direction = "outbound" if form.get("Direction", "").startswith("outbound") else "inbound"
+    from_number, to_number = form.get("From", ""), form.get("To", "")
+    log = logger.bind(call_sid=call_sid, direction=direction, caller=mask_number(from_number))
+    if site.switchboard is None or not site.ready:
+        log.warning("A call was turned away: not ready")
+        return _twiml(site.documents.unavailable())
+    token = site.switchboard.expect(call_sid, direction=direction, from_number=from_number, to_number=to_number)
+    if token is None:
+        log.warning("A call was turned away: all places are taken")
+        return _twiml(site.documents.busy())
+    log.info("A call is expected")
+    parameters = {"token": token, "direction": direction}
+    return _twiml(
+        site.documents.answer(
+            stream_url=site.stream_url, ended_url=site.url("/twilio/stream-ended"), parameters=parameters
+        )
+    )
+
+
+@signed
+async def stream_ended(request: Request, form: Form) -> Response:
+    """Say what follows the stream: hang up; after a fault, apologise and dial a person where a number is set."""
+    site = site_of(request)
+    call_sid = form.get("CallSid", "")
+    call = site.switchboard.find(call_sid) if site.switchboard is not None else None
+    # A call that is unknown, or whose stream never came or broke, has a person waiting on it.
+    fault = call is None or call.state is CallState.EXPECTED or call.end_reason in (EndReason.FAULT, EndReason.LINE)
+    logger.bind(call_sid=call_sid, fault=fault).info("The stream has ended")
+    if not fault:
+        return _twiml(site.documents.goodbye())
+    if site.transfer_number:
+        return _twiml(site.documents.transfer(number=site.transfer_number))
+    return _twiml(site.documents.apology())
+
+
+@signed
+async def status(request: Request, form: Form) -> Response:
+    """Note a call's progress; callbacks may come twice and out of order."""
+    site = site_of(request)
+    sequence = form.get("SequenceNumber", "")
+    if site.switchboard is not None:
+        site.switchboard.note_status(
+            form.get("CallSid", ""),
+            form.get("CallStatus", ""),
+            int(sequence) if sequence.isdecimal() else 0,
+        )
+    return Response(status_code=204)
+
+
+def _signed_path(request: Request) -> str:
+    """Return path and query as they stood in the request line: what was signed is not percent-decoded."""
+    raw = request.scope.get("raw_path") or request.scope["path"].encode()
+    path = raw.decode("latin-1").split("?", 1)[0]
+    query = request.scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path
+
+
+def _twiml(document: str) -> Response:
+    return Response(document, media_type="text/xml")

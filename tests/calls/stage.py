@@ -1,0 +1,239 @@
+"""A small vocabulary to tell whole calls in virtual time: ``call.caller_says("hello")``, ``call.agent_is_heard``.
+
+The caller's speech is frames that the detector flags; engines answer after a given virtual time. Nothing sleeps, and a
+ten-minute call takes milliseconds.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+
+from telephony_agent.core.call_flow import Announcement, Announcements, CallFlow, CallRules
+from telephony_agent.core.conversation import Conversation, Turn
+from telephony_agent.core.events import (
+    Action,
+    AudioHeard,
+    CallBegan,
+    CallerLeft,
+    CancelTurn,
+    EngineFailed,
+    Event,
+    HangUp,
+    KeyPressed,
+    MarkHeard,
+    ReplyDelta,
+    ReplyFinished,
+    Respond,
+    SendClear,
+    SendMark,
+    SendMedia,
+    Stage,
+    Synthesize,
+    Synthesized,
+    Tick,
+    Transcribe,
+    Transcribed,
+)
+from telephony_agent.core.frame_clock import Frame
+from telephony_agent.sales.farewell import FarewellPolicy
+
+FRAME_S = 0.02
+MS_PER_CHAR = 60
+SILENCE = b"\xff" * 160
+
+
+def speech_of(text: str) -> bytes:
+    """Audio whose length follows the text, in whole frames; its bytes don't matter to the core."""
+    frames = max(1, len(text) * MS_PER_CHAR // 20)
+    return b"\x80" * 160 * frames
+
+
+def announcement(text: str) -> Announcement:
+    return Announcement(text, speech_of(text))
+
+
+ANNOUNCEMENTS = Announcements(
+    greeting=announcement("Hi, this is Ava, an AI."),
+    not_understood=announcement("Sorry, say that again?"),
+    apology=announcement("Sorry, I lost my thread."),
+    reprompts=(announcement("Are you there?"), announcement("I can't hear you.")),
+    silence_goodbye=announcement("I'll hang up now."),
+    time_up=announcement("I have to go now."),
+    fault_goodbye=announcement("I have a problem, goodbye."),
+)
+
+
+@dataclass
+class TwinBuffer:
+    """Twilio's playout: plays one second a second, echoes marks when it passes them, all of them on clear."""
+
+    queue: list[bytes | str] = field(default_factory=list)
+    played: bytearray = field(default_factory=bytearray)
+    left: int = 0
+
+    def step(self) -> list[str]:
+        """Play 20 ms; return the marks that come back."""
+        marks = []
+        while self.queue and isinstance(self.queue[0], str):
+            marks.append(str(self.queue.pop(0)))
+        if self.queue:
+            self.played += bytes(self.queue.pop(0))  # type: ignore[arg-type]  # strings were taken out above
+        while self.queue and isinstance(self.queue[0], str):
+            marks.append(str(self.queue.pop(0)))
+        return marks
+
+    def clear(self) -> list[str]:
+        """Forget all audio; return all marks."""
+        marks = [item for item in self.queue if isinstance(item, str)]
+        self.queue.clear()
+        return marks
+
+
+class Call:
+    """One call on the stage. Times are seconds of virtual time."""
+
+    def __init__(
+        self,
+        replies: list[str | Exception] | Callable[[Respond], str] = (),  # type: ignore[assignment]
+        *,
+        rules: CallRules | None = None,
+        transcribe_s: float = 0.1,
+        first_token_s: float = 0.1,
+        synthesize_s: float = 0.02,
+        lose_marks: bool = False,
+    ) -> None:
+        self.conversation = Conversation("You are Ava.", budget=400, count=lambda text: len(text.split()))
+        self.flow = CallFlow(rules or CallRules(), ANNOUNCEMENTS, self.conversation, FarewellPolicy())
+        self.now = 100.0
+        self.stream_ms = 155
+        self.log: list[Event | Action] = []
+        self.twin = TwinBuffer()
+        self.hung_up: HangUp | None = None
+        self.prompts: list[list[dict[str, str]]] = []
+        self.fail: set[Stage] = set()
+        self.lose_marks = lose_marks
+        self._replies = replies
+        self._reply_index = count()
+        self._delays = (transcribe_s, first_token_s, synthesize_s)
+        self._later: list[tuple[float, int, Event]] = []
+        self._order = count()
+        self._words: list[str] = []
+        self._cancelled: set[int] = set()
+        self.tell(CallBegan())
+
+    # -- what a story says
+
+    def caller_says(self, text: str, *, seconds: float | None = None) -> None:
+        """Speak; the transcriber will understand ``text``."""
+        self._words.append(text)
+        self._frames(round((seconds or max(0.6, len(text) * MS_PER_CHAR / 1000)) / FRAME_S), speech=True)
+
+    def caller_waits(self, seconds: float) -> None:
+        """Be silent."""
+        self._frames(round(seconds / FRAME_S), speech=False)
+
+    def caller_presses(self, digits: str) -> None:
+        """Press keys, a fifth of a second apart."""
+        for digit in digits:
+            self.tell(KeyPressed(digit))
+            self.caller_waits(0.2)
+
+    def caller_hangs_up(self) -> None:
+        """Leave."""
+        self.tell(CallerLeft(stopped=True))
+
+    def caller_listens(self, at_most_s: float = 60.0) -> None:
+        """Be silent until the agent has spoken and is silent again."""
+        for _ in range(round(at_most_s / FRAME_S)):
+            self._frames(1, speech=False)
+            if self.hung_up or (not self.twin.queue and not self._later and self.flow.at_rest(self.now)):
+                return
+        raise AssertionError("the agent never finished")
+
+    @property
+    def turns(self) -> list[Turn]:
+        return self.flow.account(self.now)
+
+    @property
+    def heard(self) -> list[str]:
+        return [turn.reply_heard for turn in self.turns]
+
+    def sent(self, kind: type[Action]) -> list[Action]:
+        return [item for item in self.log if isinstance(item, kind)]
+
+    # -- the machinery
+
+    def tell(self, event: Event) -> None:
+        self.log.append(event)
+        for action in self.flow.handle(event, self.now):
+            self.log.append(action)
+            self._perform(action)
+
+    def _frames(self, number: int, *, speech: bool) -> None:
+        for _ in range(number):
+            if self.hung_up:
+                return
+            self.now += FRAME_S
+            self.stream_ms += 20
+            for event in self._due():
+                self.tell(event)
+            for mark in self.twin.step():
+                if not self.lose_marks:
+                    self.tell(MarkHeard(mark))
+            frame = Frame(self.stream_ms, SILENCE)
+            self.tell(AudioHeard(frame, speech, -25.0 if speech else -70.0))
+            deadline = self.flow.deadline()
+            if deadline is not None and deadline <= self.now:
+                self.tell(Tick())
+
+    def _due(self) -> Iterator[Event]:
+        while self._later and self._later[0][0] <= self.now:
+            event = heapq.heappop(self._later)[2]
+            if getattr(event, "turn", None) not in self._cancelled or isinstance(event, Transcribed):
+                yield event
+
+    def _schedule(self, delay_s: float, event: Event) -> None:
+        heapq.heappush(self._later, (self.now + delay_s, next(self._order), event))
+
+    def _perform(self, action: Action) -> None:
+        transcribe_s, first_token_s, synthesize_s = self._delays
+        match action:
+            case SendMedia(payload):
+                self.twin.queue.append(payload)
+            case SendMark(name):
+                self.twin.queue.append(name)
+            case SendClear():
+                for mark in self.twin.clear():
+                    self._schedule(0.03, MarkHeard(mark))
+            case Transcribe(turn, attempt):
+                self._schedule(transcribe_s, self._or_fail(Transcribed(turn, attempt, self._words[-1]), attempt))
+            case Respond(turn, messages):
+                self.prompts.append([dict(message) for message in messages])  # type: ignore[arg-type]
+                self._respond(action, first_token_s)
+            case Synthesize(turn, phrase, text):
+                self._schedule(synthesize_s, self._or_fail(Synthesized(turn, phrase, speech_of(text)), phrase))
+            case CancelTurn(turn):
+                self._cancelled.add(turn)
+            case HangUp():
+                self.hung_up = action
+
+    def _respond(self, action: Respond, first_token_s: float) -> None:
+        if Stage.RESPOND in self.fail:
+            self._schedule(first_token_s, EngineFailed(action.turn, Stage.RESPOND))
+            return
+        if callable(self._replies):
+            text = self._replies(action)
+        else:
+            index = next(self._reply_index)
+            text = str(self._replies[index]) if index < len(self._replies) else "I see. What else?"
+        words = text.split(" ")
+        for i, word in enumerate(words):
+            self._schedule(first_token_s + i * 0.03, ReplyDelta(action.turn, word if i == 0 else " " + word))
+        self._schedule(first_token_s + len(words) * 0.03, ReplyFinished(action.turn))
+
+    def _or_fail(self, event: Transcribed | Synthesized, item: int) -> Event:
+        stage = Stage.TRANSCRIBE if isinstance(event, Transcribed) else Stage.SYNTHESIZE
+        return EngineFailed(event.turn, stage, item) if stage in self.fail else event

@@ -1,0 +1,250 @@
+"""Whole calls in virtual time."""
+
+from __future__ import annotations
+
+import pytest
+
+from telephony_agent.core.call_flow import CallRules
+from telephony_agent.core.events import CancelTurn, EndReason, Respond, SendClear, SendMark, Stage
+from tests.calls.stage import ANNOUNCEMENTS, Call
+
+GREETING = ANNOUNCEMENTS.greeting.text
+
+
+def test_the_agent_greets_first_and_the_caller_hears_it_whole() -> None:
+    call = Call()
+    call.caller_listens()
+    assert call.heard == [GREETING]
+
+
+def test_a_question_is_transcribed_answered_and_heard() -> None:
+    call = Call(["It costs ten dollars. Do you want it?"])
+    call.caller_listens()
+    call.caller_says("how much is it")
+    call.caller_listens()
+    assert call.turns[1].transcript == "how much is it"
+    assert call.heard[1] == "It costs ten dollars. Do you want it?"
+    assert call.prompts[0] == [
+        {"role": "system", "content": "You are Ava."},
+        {"role": "assistant", "content": GREETING},
+        {"role": "user", "content": "how much is it"},
+    ]
+
+
+def test_transcription_runs_during_the_trailing_silence() -> None:
+    call = Call(["Ten dollars."], transcribe_s=0.2)
+    call.caller_listens()
+    call.caller_says("how much is it")
+    call.caller_listens()
+    timings = call.turns[1].timings
+    assert timings["transcribe_ms"] == 0
+    assert timings["turn_gap_ms"] < 800
+
+
+def test_a_pause_in_the_middle_of_a_sentence_is_one_turn() -> None:
+    call = Call(["Fine."])
+    call.caller_listens()
+    call.caller_says("I would like")
+    call.caller_waits(0.3)
+    call.caller_says("I would like the team plan")
+    call.caller_listens()
+    assert [turn.transcript for turn in call.turns] == ["", "I would like the team plan"]
+    assert len(call.sent(Respond)) == 1
+
+
+def test_barge_in_cuts_the_reply_to_what_was_heard() -> None:
+    long = "We have three plans, and the first of them is the starter plan for nineteen dollars a month."
+    call = Call([long, "Of course."])
+    call.caller_listens()
+    call.caller_says("tell me about the plans")
+    call.caller_waits(2.2)
+    call.caller_says("no stop please")
+    call.caller_listens()
+    interrupted = call.turns[1]
+    assert interrupted.interrupted
+    assert interrupted.reply == long
+    assert 0 < len(interrupted.reply_heard) < len(long)
+    assert long.startswith(interrupted.reply_heard)
+    assert call.prompts[1][-2] == {"role": "assistant", "content": interrupted.reply_heard}
+    assert call.prompts[1][-1] == {"role": "user", "content": "no stop please"}
+
+
+def test_after_a_barge_in_nothing_of_the_old_reply_is_played() -> None:
+    call = Call(["A very long reply that goes on, and on, and on, for as long as it can.", "Yes?"])
+    call.caller_listens()
+    call.caller_says("tell me more")
+    call.caller_waits(2.0)
+    call.caller_says("wait a moment please")
+    played = len(call.twin.played)
+    assert call.sent(SendClear)
+    assert not call.twin.queue
+    call.caller_waits(0.4)
+    assert len(call.twin.played) == played
+
+
+def test_a_click_over_our_speech_does_not_stop_it() -> None:
+    call = Call()
+    call.caller_waits(0.3)
+    call.caller_says("", seconds=0.1)
+    call.caller_listens()
+    assert not call.sent(SendClear)
+    assert call.heard == [GREETING]
+
+
+def test_marks_that_come_back_by_clear_are_not_heard() -> None:
+    call = Call(["One long sentence that will be cut off by the caller very soon indeed.", "Yes."])
+    call.caller_listens()
+    call.caller_says("go on")
+    call.caller_waits(1.5)
+    call.caller_says("stop it now")
+    call.caller_listens()
+    assert call.turns[1].reply_heard != call.turns[1].reply
+
+
+def test_the_caller_who_goes_on_withdraws_the_reply_and_is_answered_once() -> None:
+    call = Call(["First answer that is wrong.", "Thursday it is."], first_token_s=0.6)
+    call.caller_listens()
+    call.caller_says("on tuesday")
+    call.caller_waits(0.7)
+    call.caller_says("no on thursday")
+    call.caller_listens()
+    assert call.sent(CancelTurn)
+    assert call.prompts[-1][-1] == {"role": "user", "content": "on tuesday no on thursday"}
+    assert call.heard[-1] == "Thursday it is."
+    assert "First answer" not in " ".join(call.heard)
+
+
+def test_the_model_ends_the_call_after_its_goodbye_was_heard() -> None:
+    call = Call(["Thank you, goodbye. [END_CALL]"])
+    call.caller_listens()
+    call.caller_says("I have no time")
+    call.caller_listens()
+    assert call.hung_up is not None
+    assert call.hung_up.reason is EndReason.AGENT
+    assert call.heard[-1] == "Thank you, goodbye."
+    marks = [action.name for action in call.sent(SendMark)]  # type: ignore[union-attr]
+    assert len(call.twin.played) == len(GREETING) * 60 // 20 * 160 + len("Thank you, goodbye.") * 60 // 20 * 160
+    assert len(marks) == 2
+
+
+def test_the_callers_goodbye_is_answered_and_ends_the_call() -> None:
+    call = Call(["Goodbye, have a nice day."])
+    call.caller_listens()
+    call.caller_says("okay thank you bye")
+    call.caller_listens()
+    assert call.hung_up is not None
+    assert call.hung_up.reason is EndReason.GOODBYE
+    assert call.heard[-1] == "Goodbye, have a nice day."
+
+
+def test_a_goodbye_ends_even_when_its_mark_never_comes_back() -> None:
+    call = Call(["Bye. [END_CALL]"], lose_marks=True)
+    call.caller_listens()
+    call.caller_says("not interested")
+    call.caller_waits(6.0)
+    assert call.hung_up is not None
+    assert call.heard[-1] == "Bye."
+
+
+def test_a_silent_caller_is_reprompted_twice_and_then_left() -> None:
+    call = Call()
+    call.caller_waits(60.0)
+    assert call.hung_up is not None
+    assert call.hung_up.reason is EndReason.SILENCE
+    assert call.heard == [
+        GREETING,
+        *(reprompt.text for reprompt in ANNOUNCEMENTS.reprompts),
+        ANNOUNCEMENTS.silence_goodbye.text,
+    ]
+
+
+@pytest.mark.parametrize("stage", list(Stage))
+def test_a_failing_engine_becomes_an_apology_and_the_call_goes_on(stage: Stage) -> None:
+    call = Call(["Lost words.", "It works again."])
+    call.caller_listens()
+    call.fail = {stage}
+    call.caller_says("hello there")
+    call.caller_listens()
+    assert ANNOUNCEMENTS.apology.text in call.heard[1]
+    call.fail = set()
+    call.caller_says("and now")
+    call.caller_listens()
+    assert call.heard[2]
+    assert ANNOUNCEMENTS.apology.text not in call.heard[2]
+    assert call.hung_up is None
+
+
+@pytest.mark.parametrize("stage", list(Stage))
+def test_three_failures_in_a_row_end_the_call_decently(stage: Stage) -> None:
+    call = Call()
+    call.caller_listens()
+    call.fail = {stage}
+    for _ in range(3):
+        call.caller_says("hello there")
+        call.caller_listens()
+    assert call.hung_up is not None
+    assert call.hung_up.reason is EndReason.FAULT
+    assert call.heard[-1].endswith(ANNOUNCEMENTS.fault_goodbye.text)
+
+
+def test_an_utterance_that_can_not_be_understood_is_asked_for_again() -> None:
+    call = Call()
+    call.caller_listens()
+    call.caller_says("", seconds=1.2)
+    call.caller_listens()
+    assert call.heard[-1] == ANNOUNCEMENTS.not_understood.text
+    assert not call.prompts
+
+
+def test_the_call_ends_at_its_longest() -> None:
+    call = Call(rules=CallRules(max_call_s=30.0))
+    while call.hung_up is None and call.now < 200:
+        call.caller_says("tell me something about it")
+        call.caller_listens()
+    assert call.hung_up is not None
+    assert call.hung_up.reason is EndReason.TIME_LIMIT
+    assert call.heard[-1].endswith(ANNOUNCEMENTS.time_up.text)
+
+
+def test_keys_are_input_like_speech_and_stop_us() -> None:
+    call = Call(["I noted five five five."])
+    call.caller_waits(0.4)
+    call.caller_presses("555")
+    call.caller_listens()
+    assert call.turns[1].transcript == "5 5 5"
+    assert call.heard[1] == "I noted five five five."
+    assert call.turns[0].interrupted
+
+
+def test_a_caller_who_hangs_up_in_the_middle_leaves_the_truth_behind() -> None:
+    call = Call()
+    call.caller_waits(0.5)
+    call.caller_hangs_up()
+    assert call.hung_up is not None
+    assert call.hung_up.reason is EndReason.CALLER
+    assert GREETING.startswith(call.heard[0])
+    assert call.heard[0] != GREETING
+    assert call.flow.handle(call.log[0], call.now + 1) == []  # type: ignore[arg-type]  # events come before actions
+
+
+def test_the_same_story_gives_the_same_log_to_the_byte() -> None:
+    def story() -> str:
+        call = Call(["A rather long reply, that will be interrupted by the caller.", "Goodbye. [END_CALL]"])
+        call.caller_listens()
+        call.caller_says("how much is it")
+        call.caller_waits(2.0)
+        call.caller_says("stop calling me")
+        call.caller_listens()
+        return repr(call.log)
+
+    assert story() == story()
+
+
+def test_a_ten_minute_call_keeps_its_prompt_within_the_budget() -> None:
+    call = Call(lambda respond: "Well, that is a good question, and here is my answer to it.")
+    for _ in range(60):
+        call.caller_listens()
+        call.caller_says("and what about the other thing that you mentioned")
+    sizes = [sum(len(message["content"].split()) + 5 for message in prompt) for prompt in call.prompts]
+    assert max(sizes) <= 400
+    assert call.prompts[-1][0] == {"role": "system", "content": "You are Ava."}
