@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from types import FrameType
 
-import uvicorn
 from loguru import logger
 from starlette.applications import Starlette
 
@@ -24,11 +20,10 @@ from telephony_agent.sales.playbook import Playbook
 from telephony_agent.settings import ModelSet, Settings
 from telephony_agent.telemetry import set_up_logging
 from telephony_agent.web.app import create_app
+from telephony_agent.web.server import PoliteServer, server_config
 from telephony_agent.web.site import Site
 
 DRAIN_S = 10.0
-WEBSOCKET_MAX_BYTES = 128 * 1024
-"""Above our own limit of 64 KiB, so that we are the ones who refuse, with a reason in the log."""
 
 
 def serve() -> None:
@@ -55,21 +50,9 @@ class AgentServer:
         self._settings = settings
         self._playbook = load_playbook(settings.call)
         self._site = build_site(settings)
-        self._uvicorn = _PoliteServer(
+        self._uvicorn = PoliteServer(
             self._drain,
-            uvicorn.Config(
-                create_app(self._site, self._lifespan),
-                host=settings.server.host,
-                port=settings.server.port,
-                loop="uvloop" if sys.platform != "win32" else "asyncio",
-                http="httptools",
-                ws="websockets-sansio",
-                ws_per_message_deflate=False,
-                ws_max_size=WEBSOCKET_MAX_BYTES,
-                log_config=None,
-                server_header=False,
-                timeout_graceful_shutdown=5,
-            ),
+            server_config(create_app(self._site, self._lifespan), settings.server.host, settings.server.port),
         )
 
     def run(self) -> None:
@@ -118,37 +101,6 @@ class AgentServer:
         logger.bind(url=self._site.public_url, models=self._settings.model.models.value, company=playbook.company).info(
             "Ready for calls"
         )
-
-
-class _PoliteServer(uvicorn.Server):
-    """A uvicorn that lets the live calls take leave before it closes their sockets; a second signal is not polite."""
-
-    def __init__(self, drain: Callable[[], Awaitable[None]], config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self._drain = drain
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._leaving: asyncio.Task[None] | None = None
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and remember the loop: signals arrive outside of it."""
-        self._loop = asyncio.get_running_loop()
-        await super().startup(sockets)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Drain first, then stop."""
-        if self._leaving is not None or self._loop is None:
-            super().handle_exit(sig, frame)
-        else:
-            self._loop.call_soon_threadsafe(self._leave)
-
-    def _leave(self) -> None:
-        self._leaving = asyncio.create_task(self._drain_and_stop(), name="drain")
-
-    async def _drain_and_stop(self) -> None:
-        try:
-            await self._drain()
-        finally:
-            self.should_exit = True
 
 
 def build_site(settings: Settings) -> Site:

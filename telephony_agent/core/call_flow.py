@@ -142,6 +142,7 @@ class CallFlow:
         self._end_by: float | None = None
         self._time_up_at: float | None = None
         self._overtime = False
+        self._spoken_by: float | None = None
         self._quiet_since: float | None = None
         self._reprompts = 0
         self._failures = 0
@@ -187,7 +188,7 @@ class CallFlow:
         """Return the time of the next ``Tick``, or None when only an event can change anything."""
         if self.end_reason is not None:
             return None
-        times = [self._playout.deadline(), self._end_by, self._keys_by]
+        times = [self._playout.deadline(), self._spoken_by, self._end_by, self._keys_by]
         if self._ending is None:
             times.append(self._time_up_at)
         if self._ending is None and self._quiet_since is not None:
@@ -431,6 +432,7 @@ class CallFlow:
             self._wait(now)
         for due in self._playout.due(now):
             actions.append(SendMedia(due.payload) if isinstance(due, MediaDue) else SendMark(due.name))
+        self._spoken_by = self._playout.ends_at if self._playout.audible(now) else None
         if self._ending is not None:
             over = self._reply is None and not self._listening and self._playout.settled(now)
             if over or (self._end_by is not None and now >= self._end_by):

@@ -131,7 +131,7 @@ class Playout:
         if self._queue:
             return self._ends_at - (REFILL_MS - FRAME_MS / 2) / 1000
         if self._pending:
-            return self._ends_at + self._lag_s + GRACE_S
+            return self.ends_at + GRACE_S
         return None
 
     def returned(self, mark: str, now: float) -> Phrase | None:
@@ -161,7 +161,12 @@ class Playout:
 
     def audible(self, now: float) -> bool:
         """Return whether the caller hears us now, or is about to."""
-        return bool(self._queue) or self._ends_at + self._lag_s > now
+        return bool(self._queue) or self.ends_at > now
+
+    @property
+    def ends_at(self) -> float:
+        """When the caller hears the last of what was sent, as far as the model knows."""
+        return self._ends_at + self._lag_s
 
     def settled(self, now: float) -> bool:
         """Return whether everything that was added is known to be heard or cleared."""
@@ -182,6 +187,6 @@ class Playout:
             left = min(unplayed, phrase.sent)
             unplayed -= left
             phrase.heard = max(phrase.heard, phrase.sent - left)
-        while self._pending and now >= self._ends_at + self._lag_s + GRACE_S and self._pending[0].mark_sent:
+        while self._pending and now >= self.ends_at + GRACE_S and self._pending[0].mark_sent:
             phrase = self._pending.popleft()
             phrase.heard = phrase.sent

@@ -1,0 +1,154 @@
+"""``telephony-agent simulate``: a call on loopback, from Twilio's twin to the agent, spoken and heard for real."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from telephony_agent.errors import TelephonyAgentError
+from telephony_agent.simulator import CallResult, Parties, PlacedCall, Script, ScriptError, load, place_call, spoken
+from telephony_agent.simulator import recording as recordings
+from telephony_agent.simulator.account import Account, AccountClient
+from telephony_agent.simulator.agent_process import PUBLIC_URL, Credentials, RunningAgent, running_agent
+from telephony_agent.simulator.report import LiveView, Report
+
+_POLL_S = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """The agent to call and the secrets that it shares; ``api_token`` may be empty, then it isn't asked."""
+
+    url: str
+    public_url: str
+    account_sid: str
+    auth_token: str
+    api_token: str
+
+
+def simulate(
+    script: Annotated[
+        str, typer.Option("--script", metavar="NAME|PATH", help="A caller script that ships, or a YAML file.")
+    ] = "quickstart",
+    say: Annotated[
+        list[str] | None,
+        typer.Option("--say", metavar="TEXT", help="Say this instead of a script; repeat it for more."),
+    ] = None,
+    url: Annotated[
+        str,
+        typer.Option("--url", help="Call an agent that runs here, e.g. http://127.0.0.1:8080; else one is started."),
+    ] = "",
+    public_url: Annotated[
+        str, typer.Option("--public-url", envvar="AGENT_PUBLIC_URL", help="That agent's AGENT_PUBLIC_URL.")
+    ] = "",
+    auth_token: Annotated[
+        str, typer.Option("--auth-token", envvar="TWILIO_AUTH_TOKEN", help="That agent's TWILIO_AUTH_TOKEN.")
+    ] = "",
+    api_token: Annotated[
+        str,
+        typer.Option("--api-token", envvar="AGENT_API_TOKEN", help="That agent's AGENT_API_TOKEN, for transcripts."),
+    ] = "",
+    record: Annotated[
+        Path | None, typer.Option("--record", metavar="WAV", help="Record the call: caller left, agent right.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on stdout; the rest on stderr.")
+    ] = False,
+) -> None:
+    """Hold a call with the agent on this machine: no account, no telephone, real speech both ways.
+
+    Exits with 0 if the call ran to its intended end and the agent spoke in every turn, else with 1.
+    """
+    console = Console(stderr=as_json)
+    target = _given_target(url, public_url, auth_token, api_token) if url else None
+    if record is not None and not record.resolve().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {record.parent}", param_hint="--record")
+    try:
+        caller = spoken(tuple(say)) if say else load(script)
+    except ScriptError as error:
+        raise typer.BadParameter(str(error), param_hint="--script") from error
+    try:
+        report = asyncio.run(_simulate(caller, target, record, console))
+    except (TelephonyAgentError, OSError) as error:
+        Console(stderr=True).print(f"simulate: {error}", style="red", markup=False, highlight=False)
+        raise typer.Exit(1) from error
+    report.show(console)
+    if as_json:
+        typer.echo(json.dumps(report.as_json()))
+    raise typer.Exit(1 if report.problems() else 0)
+
+
+def _given_target(url: str, public_url: str, auth_token: str, api_token: str) -> _Target:
+    """Check what a call to a running agent needs.
+
+    Raises:
+        typer.BadParameter: a URL that is none, or no token to sign with.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"{url!r} must begin with http:// or https://", param_hint="--url")
+    public = public_url or url
+    if not public.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"{public!r} must begin with https://", param_hint="--public-url")
+    primary = auth_token.partition(",")[0].strip()
+    if not primary:
+        fix = "--url needs the agent's auth token to sign with: give --auth-token or set TWILIO_AUTH_TOKEN"
+        raise typer.BadParameter(fix, param_hint="--auth-token")
+    account_sid = os.environ.get("TWILIO_ACCOUNT_SID") or Credentials().account_sid
+    return _Target(url.rstrip("/"), public, account_sid, primary, api_token)
+
+
+async def _simulate(script: Script, target: _Target | None, record: Path | None, console: Console) -> Report:
+    async with _reached(target, console) as agent:
+        result, account = await _watched_call(script, agent, LiveView(console))
+    if record is not None:
+        recordings.write(record, result.caller, result.agent)
+    return Report(result, account, record)
+
+
+@asynccontextmanager
+async def _reached(target: _Target | None, console: Console) -> AsyncIterator[_Target]:
+    """Give the agent that was named, or start one."""
+    if target is not None:
+        yield target
+        return
+    secrets = Credentials()
+    console.print("[dim]starting the agent ...[/]", highlight=False)
+    async with running_agent(secrets) as agent:
+        yield _started(agent, secrets)
+
+
+def _started(agent: RunningAgent, secrets: Credentials) -> _Target:
+    return _Target(agent.url, PUBLIC_URL, secrets.account_sid, secrets.auth_token, secrets.api_token)
+
+
+async def _watched_call(script: Script, agent: _Target, view: LiveView) -> tuple[CallResult, Account | None]:
+    parties = Parties(account_sid=agent.account_sid)
+    call = PlacedCall(script, agent.url, agent.public_url, agent.auth_token, parties)
+    if not agent.api_token:
+        return await place_call(call, on_event=view.follow), None
+    async with AccountClient(agent.url, agent.api_token) as client:
+        watcher = asyncio.create_task(_watch(client, parties.call_sid, view))
+        try:
+            result = await place_call(call, on_event=view.follow)
+        finally:
+            watcher.cancel()
+            await asyncio.gather(watcher, return_exceptions=True)
+        account = await client.fetch(parties.call_sid)
+    view.tell(account)
+    return result, account
+
+
+async def _watch(client: AccountClient, call_sid: str, view: LiveView) -> None:
+    """Show what the agent understands while the call goes on."""
+    while True:
+        await asyncio.sleep(_POLL_S)
+        view.tell(await client.fetch(call_sid))

@@ -1,0 +1,146 @@
+"""The real server on a real loopback socket, in a thread of the test process, with whatever engines a test gives it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+
+from telephony_agent.carrier.signature import SignatureCheck
+from telephony_agent.carrier.twiml import TwimlDocuments
+from telephony_agent.core.call_flow import CallRules
+from telephony_agent.engines.scripted import (
+    LevelVoiceDetector,
+    ScriptedResponder,
+    ScriptedSynthesizer,
+    ScriptedTranscriber,
+)
+from telephony_agent.live.engine_room import Deadlines, EngineRoom, Engines, render_announcements
+from telephony_agent.live.switchboard import Switchboard
+from telephony_agent.sales.farewell import FarewellPolicy
+from telephony_agent.sales.playbook import Playbook
+from telephony_agent.web.app import create_app
+from telephony_agent.web.server import server_config
+from telephony_agent.web.site import Site
+
+PUBLIC_URL = "https://agent.example"
+AUTH_TOKEN = "an-auth-token-of-the-tests"  # made up, as it says
+API_TOKEN = "an-api-token-of-the-tests"
+PLAYBOOK = Playbook.parse(
+    """
+persona: Ava
+company: Bluefinch
+product: Bluefinch Booking
+pitch: Your customers book online.
+meeting: a demo
+question: How many people work with you?
+plans: [{name: starter, price: nineteen dollars a month}]
+"""
+)
+
+
+@dataclass
+class Agent:
+    """A running server."""
+
+    url: str
+    room: EngineRoom
+    server: uvicorn.Server
+    loop: asyncio.AbstractEventLoop
+    site: Site
+
+    def account(self, call_sid: str) -> dict[str, Any]:
+        """Ask the API what it knows of a call."""
+        answer = httpx.get(
+            f"{self.url}/api/v1/calls/{call_sid}", headers={"Authorization": f"Bearer {API_TOKEN}"}, trust_env=False
+        )
+        assert answer.status_code == 200, answer.text
+        account: dict[str, Any] = answer.json()
+        return account
+
+
+@dataclass
+class Parts:
+    """What a test may replace."""
+
+    transcriber: Any = field(default_factory=ScriptedTranscriber)
+    responder: Any = field(default_factory=ScriptedResponder)
+    synthesizer: Any = field(default_factory=ScriptedSynthesizer)
+    new_detector: Callable[[], Any] = LevelVoiceDetector
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    rules: CallRules = field(default_factory=CallRules)
+    playbook: Playbook = PLAYBOOK
+    max_calls: int = 2
+    transfer_number: str = ""
+    auth_tokens: tuple[str, ...] = (AUTH_TOKEN,)
+
+
+@contextmanager
+def running(parts: Parts | None = None) -> Iterator[Agent]:
+    """Serve until the block is left; everything is closed and joined then."""
+    parts = parts or Parts()
+    site = Site(
+        PUBLIC_URL,
+        SignatureCheck(PUBLIC_URL, parts.auth_tokens),
+        TwimlDocuments(),
+        api_token=API_TOKEN,
+        transfer_number=parts.transfer_number,
+    )
+    started = threading.Event()
+    made: list[Any] = []
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        engines = Engines(parts.transcriber, parts.responder, parts.synthesizer, parts.new_detector)
+        await asyncio.to_thread(engines.warm)
+        room = EngineRoom(engines, parts.deadlines)
+        announcements = await asyncio.to_thread(render_announcements, parts.playbook, parts.synthesizer)
+        site.switchboard = Switchboard(
+            room,
+            announcements,
+            parts.playbook.system_prompt(),
+            FarewellPolicy(),
+            parts.rules,
+            max_calls=parts.max_calls,
+        )
+        made.extend([room, asyncio.get_running_loop()])
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(room.close)
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            started.set()
+
+    server = Server(server_config(create_app(site, lifespan), "127.0.0.1", 0))
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            server.run()
+        except BaseException as error:
+            failure.append(error)
+        finally:
+            started.set()
+
+    thread = threading.Thread(target=run, name="agent-under-test")
+    thread.start()
+    assert started.wait(60), "the server did not start"
+    try:
+        assert not failure, failure
+        room, loop = made
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield Agent(f"http://127.0.0.1:{port}", room, server, loop, site)
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        assert not thread.is_alive()
