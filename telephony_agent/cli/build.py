@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from importlib import resources
 
-from telephony_agent.core.call_flow import CallRules
+from telephony_agent.core.call_terms import CallRules
 from telephony_agent.core.endpointing import EndpointingRules
 from telephony_agent.engines.base import VoiceDetector
 from telephony_agent.engines.catalog import model_names

@@ -17,8 +17,8 @@ floor           the caller starts to speak             what else ends it
                 history cut, -> ``CALLER``
 ==============  =====================================  ====================================================
 
-The floor is not stored but follows from three things: ``_listening`` (a turn of the caller's is open), ``_reply``
-(words are being made) and the playout (words are being heard).
+The floor is not stored but follows from three things: ``_caller`` (a turn of the caller's, until it is answered),
+``_reply`` (words are being made) and the playout (words are being heard).
 
 Ending: a reason is set (``_ending``); when the last words are settled (their marks are back, or the playout's grace is
 over) the call hangs up, at the latest ``END_CAP_S`` after the reason was set.
@@ -26,15 +26,16 @@ over) the call hangs up, at the latest ``END_CAP_S`` after the reason was set.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Protocol, assert_never
+from typing import assert_never
 
-from telephony_agent.core.barge_in import BargeInJudge, BargeInRules
+from telephony_agent.audio import FRAME_MS
+from telephony_agent.core.barge_in import BargeInJudge
+from telephony_agent.core.call_terms import Announcement, Announcements, CallPolicy, CallRules
+from telephony_agent.core.caller_turn import CallerTurn, Keypad
 from telephony_agent.core.conversation import Conversation, Turn, TurnInput
 from telephony_agent.core.endpointing import (
     Ended,
     Endpointer,
-    EndpointingRules,
     MaybeEnded,
     SpeechResumed,
     SpeechStarted,
@@ -61,56 +62,12 @@ from telephony_agent.core.events import (
     Stage,
     Synthesized,
     Tick,
-    Transcribe,
     Transcribed,
 )
 from telephony_agent.core.playout import MediaDue, Phrase, Playout
 from telephony_agent.core.reply import Reply
 
 END_CAP_S = 20.0
-KEY_PAUSE_S = 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """Fixed words of ours with their audio (mu-law), made before the call, so that no engine can fail them."""
-
-    text: str
-    audio: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Announcements:
-    """The fixed words that every call needs."""
-
-    greeting: Announcement
-    not_understood: Announcement
-    apology: Announcement
-    reprompts: tuple[Announcement, ...]
-    silence_goodbye: Announcement
-    time_up: Announcement
-    fault_goodbye: Announcement
-
-
-class CallPolicy(Protocol):
-    """What the sales side decides about the caller's words."""
-
-    def is_goodbye(self, text: str) -> bool:
-        """Tell whether the caller takes leave with these words."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class CallRules:
-    """The numbers of a call."""
-
-    endpointing: EndpointingRules = field(default_factory=EndpointingRules)
-    barge_in: BargeInRules = field(default_factory=BargeInRules)
-    reprompt_after_s: float = 7.0
-    max_call_s: float = 1800.0
-    max_failures: int = 3
-    unheard_ms: int = 600
-    """A shorter utterance that can't be understood is let pass without a word."""
 
 
 class CallFlow:
@@ -130,14 +87,10 @@ class CallFlow:
         self._phrases: dict[int, list[Phrase]] = {}
         self._turn = Turn(0, TurnInput.GREETING)
         self._reply: Reply | None = None
-        self._listening = False
+        self._caller: CallerTurn | None = None
+        self._unfinished: dict[int, CallerTurn] = {}
         self._utterance: MaybeEnded | None = None
-        self._attempt = 0
-        self._decided_at: float | None = None
-        self._understood: Transcribed | EngineFailed | None = None
-        self._late: dict[int, int] = {}
-        self._keys = ""
-        self._keys_by: float | None = None
+        self._keypad = Keypad()
         self._ending: EndReason | None = None
         self._end_by: float | None = None
         self._time_up_at: float | None = None
@@ -171,7 +124,7 @@ class CallFlow:
                 self._stop_talking(now, actions)
                 self._end(reason, self._say.time_up, now)
             case Transcribed():
-                self._transcribed(event, now, actions)
+                self._learn(event, now, actions)
             case ReplyDelta() | ReplyFinished() | Synthesized():
                 self._compose(event, now, actions)
             case EngineFailed():
@@ -188,7 +141,7 @@ class CallFlow:
         """Return the time of the next ``Tick``, or None when only an event can change anything."""
         if self.end_reason is not None:
             return None
-        times = [self._playout.deadline(), self._spoken_by, self._end_by, self._keys_by]
+        times = [self._playout.deadline(), self._spoken_by, self._end_by, self._keypad.deadline]
         if self._ending is None:
             times.append(self._time_up_at)
         if self._ending is None and self._quiet_since is not None:
@@ -197,7 +150,7 @@ class CallFlow:
 
     def at_rest(self, now: float) -> bool:
         """Tell whether nobody speaks and no reply is in the making."""
-        busy = self._listening or self._reply or self._keys or self._endpointer.in_utterance
+        busy = self._caller or self._reply or self._keypad.pressed or self._endpointer.in_utterance
         return not busy and not self._playout.audible(now)
 
     def account(self, now: float) -> list[Turn]:
@@ -212,6 +165,7 @@ class CallFlow:
 
     def _hear(self, event: AudioHeard, now: float, actions: list[Action]) -> None:
         for signal in self._endpointer.hear(event.frame, speech=event.speech):
+            caller = self._caller if self._caller is not None and self._caller.open else None
             match signal:
                 case SpeechStarted():
                     self._judge.reset()
@@ -219,22 +173,25 @@ class CallFlow:
                     self._quiet_since = None
                 case MaybeEnded():
                     self._utterance = signal
-                    if self._listening:
-                        self._transcribe(actions)
+                    if caller is not None:
+                        actions.append(caller.transcribe(signal))
                 case SpeechResumed():
-                    self._utterance = self._understood = None
-                    self._attempt += 1
-                case Ended():
+                    self._utterance = None
+                    if caller is not None:
+                        caller.resume()
+                case Ended(started_ms, speech_end_ms):
                     # Speech that never got the floor is an aside; its audio is dropped here.
-                    if self._listening:
-                        self._decide(signal, event, now, actions)
+                    if caller is not None:
+                        endpoint_ms = event.frame.timestamp_ms + FRAME_MS - speech_end_ms
+                        caller.decide(started_ms, speech_end_ms, endpoint_ms, now)
+                        self._answer_if_known(now, actions)
                 case _:
                     assert_never(signal)
-        ours = self._reply is not None or self._playout.audible(now)
-        theirs = self._listening and self._decided_at is None
-        if self._endpointer.in_utterance and not theirs and self._interruptible(now):
+        if self._endpointer.in_utterance and self._interruptible(now):
+            ours = self._reply is not None or self._playout.audible(now)
+            theirs = self._caller is not None and self._caller.open
             accepted = self._judge.hear(speech=event.speech, level_dbov=event.level_dbov)
-            if accepted or not ours:
+            if not theirs and (accepted or not ours):
                 self._take_floor(now, actions)
 
     def _interruptible(self, now: float) -> bool:
@@ -246,20 +203,19 @@ class CallFlow:
         self._stop_talking(now, actions)
         self._ending = self._end_by = None
         self._open(TurnInput.SPEECH, self._endpointer.started_ms)
-        self._listening = True
-        self._decided_at = self._understood = None
-        self._attempt = 0
+        self._caller = CallerTurn(self._turn)
         if self._utterance is not None:
-            self._transcribe(actions)
+            actions.append(self._caller.transcribe(self._utterance))
 
     def _open(self, kind: TurnInput, started_ms: int = 0) -> None:
         self._turn = self.conversation.open(self._turn.number + 1, kind, started_ms)
 
     def _stop_talking(self, now: float, actions: list[Action]) -> None:
         """Cancel the reply and clear what is still to be heard."""
-        if self._listening and self._decided_at is not None:
-            # The caller goes on while we still wait for the transcript: it belongs to the turn that it came from.
-            self._late[self._turn.number] = self._attempt
+        if self._caller is not None:
+            # The caller goes on while we still wait for the words: they belong to the turn that they came from.
+            self._unfinished[self._caller.turn.number] = self._caller
+            self._caller = None
         if self._reply is not None:
             actions.append(CancelTurn(self._reply.turn))
             self._reply = None
@@ -269,44 +225,32 @@ class CallFlow:
             for turn in self.conversation.turns:
                 turn.interrupted |= any(phrase.turn == turn.number for phrase in cut)
 
-    def _transcribe(self, actions: list[Action]) -> None:
-        if self._utterance is not None:
-            self._attempt += 1
-            self._understood = None
-            actions.append(Transcribe(self._turn.number, self._attempt, self._utterance.audio))
+    def _learn(self, outcome: Transcribed | EngineFailed, now: float, actions: list[Action]) -> None:
+        """Take the transcriber's word, for the turn that is open or for one that was overtaken."""
+        if self._caller is not None and self._caller.turn.number == outcome.turn:
+            self._caller.learn(outcome)
+            self._answer_if_known(now, actions)
+        elif (overtaken := self._unfinished.get(outcome.turn)) is not None:
+            overtaken.learn(outcome)
+            if isinstance(overtaken.outcome, Transcribed):
+                overtaken.turn.transcript = overtaken.outcome.text
 
-    def _decide(self, ended: Ended, event: AudioHeard, now: float, actions: list[Action]) -> None:
-        """End the caller's turn: from here on every millisecond is ours."""
-        self._decided_at = now
-        self._turn.started_ms, self._turn.ended_ms = ended.started_ms, ended.speech_end_ms
-        self._turn.timings["endpoint_ms"] = event.frame.timestamp_ms + 20 - ended.speech_end_ms
-        understood = self._understood
-        match understood:
-            case Transcribed():
-                self._answer(understood.text, now, actions)
-            case EngineFailed():
-                self._fail(now, actions)
-            case None:
-                pass
+    def _answer_if_known(self, now: float, actions: list[Action]) -> None:
+        caller = self._caller
+        if caller is None or not caller.answerable:
+            return
+        assert caller.decided_at is not None
+        caller.turn.timings["transcribe_ms"] = round((now - caller.decided_at) * 1000)
+        if isinstance(caller.outcome, Transcribed):
+            self._answer(caller.outcome.text, now, actions, decided_at=caller.decided_at)
+        else:
+            self._fail(now, actions)
 
-    def _transcribed(self, event: Transcribed, now: float, actions: list[Action]) -> None:
-        if self._late.get(event.turn) == event.attempt:
-            del self._late[event.turn]
-            for turn in self.conversation.turns:
-                if turn.number == event.turn:
-                    turn.transcript = event.text
-        elif self._listening and (event.turn, event.attempt) == (self._turn.number, self._attempt):
-            self._understood = event
-            if self._decided_at is not None:
-                self._answer(event.text, now, actions)
-
-    def _answer(self, text: str, now: float, actions: list[Action]) -> None:
+    def _answer(self, text: str, now: float, actions: list[Action], *, decided_at: float) -> None:
         """Reply to what was understood, which may be nothing."""
         turn = self._turn
-        self._listening = False
+        self._caller = None
         turn.transcript = text
-        if self._decided_at is not None:
-            turn.timings["transcribe_ms"] = round((now - self._decided_at) * 1000)
         self.account(now)
         if not text and not self.conversation.unanswered:
             previous = self.conversation.turns[-2] if len(self.conversation.turns) > 1 else None
@@ -317,20 +261,16 @@ class CallFlow:
         if self._policy.is_goodbye(text):
             self._ending = EndReason.GOODBYE
             self._end_by = now + END_CAP_S
-        self._reply = Reply(turn.number, asked_at=now)
+        self._reply = Reply(turn.number, asked_at=now, decided_at=decided_at)
         actions.append(Respond(turn.number, tuple(self.conversation.messages())))
 
     def _press(self, digit: str, now: float, actions: list[Action]) -> None:
-        """Collect keys until ``#`` or a pause; a key is never an accident, so it stops us at once."""
-        if not self._interruptible(now):
-            return
-        if not self._keys:
-            self._stop_talking(now, actions)
-            self._listening = False
-            self._quiet_since = None
-        if digit != "#":
-            self._keys += digit
-        self._keys_by = now if digit == "#" else now + KEY_PAUSE_S
+        """Take a key: never an accident, so it stops us at once."""
+        if self._interruptible(now):
+            if not self._keypad.pressed:
+                self._stop_talking(now, actions)
+                self._quiet_since = None
+            self._keypad.press(digit, now)
 
     # ------------------------------------------------------------------ our side
 
@@ -354,7 +294,8 @@ class CallFlow:
                 for text, speech in reply.release(phrase, audio):
                     if "first_phrase_ms" not in timings:
                         timings["first_phrase_ms"] = elapsed_ms
-                        self._note_gap(now)
+                        waited_ms = round((now - reply.decided_at) * 1000)
+                        timings["turn_gap_ms"] = timings.get("endpoint_ms", 0) + waited_ms
                     self._play(text, speech)
         self._turn.reply = reply.text
         if reply.complete:
@@ -365,19 +306,11 @@ class CallFlow:
                 self._ending = self._ending or EndReason.AGENT
                 self._end_by = now + END_CAP_S
 
-    def _note_gap(self, now: float) -> None:
-        if self._decided_at is not None:
-            waited_ms = round((now - self._decided_at) * 1000)
-            self._turn.timings["turn_gap_ms"] = self._turn.timings["endpoint_ms"] + waited_ms
-
     def _failed(self, event: EngineFailed, now: float, actions: list[Action]) -> None:
         reply = self._reply
         match event.stage:
             case Stage.TRANSCRIBE:
-                if self._listening and (event.turn, event.item) == (self._turn.number, self._attempt):
-                    self._understood = event
-                    if self._decided_at is not None:
-                        self._fail(now, actions)
+                self._learn(event, now, actions)
             case Stage.RESPOND:
                 if reply is not None and reply.turn == event.turn:
                     self._fail(now, actions)
@@ -398,7 +331,7 @@ class CallFlow:
 
     def _fail(self, now: float, actions: list[Action]) -> None:
         """Apologise for an engine and go on; after ``max_failures`` in a row, take leave."""
-        self._listening = False
+        self._caller = None
         if self._reply is not None:
             actions.append(CancelTurn(self._reply.turn))
             self._failures += not self._reply.failed
@@ -423,8 +356,9 @@ class CallFlow:
 
     def _settle(self, now: float, actions: list[Action]) -> None:
         """Do what time alone brings: keys, the limit, silence, the next frames, the end."""
-        if self._keys_by is not None and now >= self._keys_by:
-            self._take_keys(now, actions)
+        if keys := self._keypad.take(now):
+            self._open(TurnInput.DTMF)
+            self._answer(" ".join(keys), now, actions, decided_at=now)
         at_rest = self.at_rest(now)
         if self._time_up_at is not None and now >= self._time_up_at and self._ending is None:
             self._time_up(now, actions, polite=at_rest)
@@ -434,7 +368,7 @@ class CallFlow:
             actions.append(SendMedia(due.payload) if isinstance(due, MediaDue) else SendMark(due.name))
         self._spoken_by = self._playout.ends_at if self._playout.audible(now) else None
         if self._ending is not None:
-            over = self._reply is None and not self._listening and self._playout.settled(now)
+            over = self._reply is None and self._caller is None and self._playout.settled(now)
             if over or (self._end_by is not None and now >= self._end_by):
                 self._finish(self._ending, now, actions)
 
@@ -446,13 +380,6 @@ class CallFlow:
         else:
             self._overtime = True
             self._time_up_at = now + END_CAP_S
-
-    def _take_keys(self, now: float, actions: list[Action]) -> None:
-        keys, self._keys, self._keys_by = self._keys, "", None
-        if keys:
-            self._open(TurnInput.DTMF)
-            self._decided_at = None
-            self._answer(" ".join(keys), now, actions)
 
     def _wait(self, now: float) -> None:
         """Nobody speaks: reprompt, and in the end take leave."""
@@ -468,7 +395,7 @@ class CallFlow:
             self._end(EndReason.SILENCE, self._say.silence_goodbye, now)
 
     def _end(self, reason: EndReason, words: Announcement, now: float) -> None:
-        self._listening = False
+        self._caller = None
         self._ending = reason
         self._end_by = now + END_CAP_S
         self._announce(words)

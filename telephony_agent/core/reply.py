@@ -14,6 +14,8 @@ class Reply:
 
     turn: int
     asked_at: float
+    decided_at: float
+    """When the caller's turn was over."""
     worded: bool = False
     """Whether the model has finished."""
     failed: bool = False

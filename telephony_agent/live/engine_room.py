@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from telephony_agent.audio import SAMPLE_RATE, to_telephone
-from telephony_agent.core.call_flow import Announcement, Announcements
+from telephony_agent.core.call_terms import Announcement, Announcements
 from telephony_agent.engines.base import Responder, Synthesizer, Transcriber, VoiceDetector
 from telephony_agent.errors import SynthesisError
 from telephony_agent.live.lanes import Lane

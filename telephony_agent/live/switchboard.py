@@ -17,7 +17,8 @@ from enum import StrEnum
 
 from loguru import logger
 
-from telephony_agent.core.call_flow import Announcements, CallFlow, CallPolicy, CallRules
+from telephony_agent.core.call_flow import CallFlow
+from telephony_agent.core.call_terms import Announcements, CallPolicy, CallRules
 from telephony_agent.core.conversation import Conversation
 from telephony_agent.core.events import CallerLeft, EndReason, EndRequested
 from telephony_agent.core.media_stream import CallSid, MediaStream, Started

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from telephony_agent.core.call_flow import Announcement, Announcements, CallFlow, CallRules
+from telephony_agent.core.call_flow import CallFlow
+from telephony_agent.core.call_terms import Announcement, Announcements, CallRules
 from telephony_agent.core.conversation import Conversation, Turn
 from telephony_agent.core.events import (
     Action,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from telephony_agent.core.call_flow import CallRules
+from telephony_agent.core.call_terms import CallRules
 from telephony_agent.core.events import CancelTurn, EndReason, Respond, SendClear, SendMark, Stage
 from tests.calls.stage import ANNOUNCEMENTS, Call
 

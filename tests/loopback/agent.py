@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 
 from telephony_agent.carrier.signature import SignatureCheck
 from telephony_agent.carrier.twiml import TwimlDocuments
-from telephony_agent.core.call_flow import CallRules
+from telephony_agent.core.call_terms import CallRules
 from telephony_agent.engines.scripted import (
     LevelVoiceDetector,
     ScriptedResponder,

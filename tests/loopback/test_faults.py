@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from telephony_agent.core.call_flow import CallRules
+from telephony_agent.core.call_terms import CallRules
 from telephony_agent.engines.scripted import (
     Hold,
     ScriptedResponder,

@@ -1,0 +1,51 @@
+"""What a call is given before it begins: its fixed words, its policy, its numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from telephony_agent.core.barge_in import BargeInRules
+from telephony_agent.core.endpointing import EndpointingRules
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """Fixed words of ours with their audio (mu-law), made before the call, so that no engine can fail them."""
+
+    text: str
+    audio: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Announcements:
+    """The fixed words that every call needs."""
+
+    greeting: Announcement
+    not_understood: Announcement
+    apology: Announcement
+    reprompts: tuple[Announcement, ...]
+    silence_goodbye: Announcement
+    time_up: Announcement
+    fault_goodbye: Announcement
+
+
+class CallPolicy(Protocol):
+    """What the sales side decides about the caller's words."""
+
+    def is_goodbye(self, text: str) -> bool:
+        """Tell whether the caller takes leave with these words."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallRules:
+    """The numbers of a call."""
+
+    endpointing: EndpointingRules = field(default_factory=EndpointingRules)
+    barge_in: BargeInRules = field(default_factory=BargeInRules)
+    reprompt_after_s: float = 7.0
+    max_call_s: float = 1800.0
+    max_failures: int = 3
+    unheard_ms: int = 600
+    """A shorter utterance that can't be understood is let pass without a word."""

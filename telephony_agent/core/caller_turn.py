@@ -1,0 +1,86 @@
+"""The caller's side of a turn: what was said, what was understood of it, and whether it is decided that it is over.
+
+The transcript may come before the end of the turn is decided (it is made during the trailing silence) or after it;
+only when both are there can the turn be answered. Speech that resumes makes every earlier attempt worthless.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from telephony_agent.core.conversation import Turn
+from telephony_agent.core.endpointing import MaybeEnded
+from telephony_agent.core.events import EngineFailed, Transcribe, Transcribed
+
+KEY_PAUSE_S = 1.5
+
+
+@dataclass(slots=True)
+class CallerTurn:
+    """One turn while the caller has the floor, or waits for us to understand."""
+
+    turn: Turn
+    attempt: int = 0
+    outcome: Transcribed | EngineFailed | None = None
+    decided_at: float | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether the caller may still go on."""
+        return self.decided_at is None
+
+    @property
+    def answerable(self) -> bool:
+        """Whether its end is decided and its words are known, or known to be lost."""
+        return self.decided_at is not None and self.outcome is not None
+
+    def transcribe(self, utterance: MaybeEnded) -> Transcribe:
+        """Ask for the words of the utterance up to now."""
+        self.attempt += 1
+        self.outcome = None
+        return Transcribe(self.turn.number, self.attempt, utterance.audio)
+
+    def resume(self) -> None:
+        """Forget what was understood: there is more."""
+        self.attempt += 1
+        self.outcome = None
+
+    def learn(self, outcome: Transcribed | EngineFailed) -> None:
+        """Take what the transcriber made of it; results of older attempts change nothing."""
+        attempt = outcome.attempt if isinstance(outcome, Transcribed) else outcome.item
+        if (outcome.turn, attempt) == (self.turn.number, self.attempt):
+            self.outcome = outcome
+
+    def decide(self, started_ms: int, speech_end_ms: int, endpoint_ms: int, now: float) -> None:
+        """End it: from here on every millisecond is ours."""
+        self.decided_at = now
+        self.turn.started_ms, self.turn.ended_ms = started_ms, speech_end_ms
+        self.turn.timings["endpoint_ms"] = endpoint_ms
+
+
+class Keypad:
+    """Collects keys until ``#`` or a pause of ``KEY_PAUSE_S``."""
+
+    def __init__(self) -> None:
+        self._keys = ""
+        self.deadline: float | None = None
+
+    @property
+    def pressed(self) -> bool:
+        """Whether keys are being collected."""
+        return self.deadline is not None
+
+    def press(self, digit: str, now: float) -> None:
+        """Take one key."""
+        if digit == "#":
+            self.deadline = now
+        else:
+            self._keys += digit
+            self.deadline = now + KEY_PAUSE_S
+
+    def take(self, now: float) -> str:
+        """Return the keys once they are complete, else nothing."""
+        if self.deadline is None or now < self.deadline:
+            return ""
+        keys, self._keys, self.deadline = self._keys, "", None
+        return keys
