@@ -144,7 +144,7 @@ class LogSettings(_Section):
     @field_validator("log_level", mode="before")
     @classmethod
     def _any_case(cls, value: Any) -> Any:
-        return value.upper() if isinstance(value, str) else value
+        return value.upper() if isinstance(value, str) and value.upper() in LogLevel.__members__ else value
 
 
 _S = TypeVar("_S", bound=_Section)

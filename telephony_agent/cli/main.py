@@ -10,7 +10,7 @@ import sys
 import typer
 
 from telephony_agent import __version__
-from telephony_agent.cli import models
+from telephony_agent.cli.models import app as models_app
 from telephony_agent.cli.serve import serve
 from telephony_agent.cli.simulate import simulate
 from telephony_agent.errors import TelephonyAgentError
@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(simulate)
-app.add_typer(models.app, name="models")
+app.add_typer(models_app, name="models")
 
 
 def _version(wanted: bool) -> None:

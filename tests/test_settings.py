@@ -1,0 +1,73 @@
+"""Settings: defaults, and errors that name the variable, its value and what is allowed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from telephony_agent.errors import SettingError
+from telephony_agent.settings import LogLevel, ModelSet, Settings, VadKind
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Hide the developer's own environment and .env."""
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith(("AGENT_", "TWILIO_")):
+            monkeypatch.delenv(name)
+
+
+def test_defaults_are_safe() -> None:
+    settings = Settings()
+    assert (settings.server.host, settings.server.port) == ("127.0.0.1", 8080)
+    assert settings.model.models is ModelSet.STANDARD
+    assert settings.model.vad is VadKind.WEBRTC
+    assert not settings.server.allow_unsigned
+    assert not settings.log.log_transcripts
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("AGENT_PORT", "abc", "a number from 0 to 65535"),
+        ("AGENT_PORT", "70000", "a number from 0 to 65535"),
+        ("AGENT_VAD", "loud", "webrtc, silero"),
+        ("AGENT_MODELS", "big", "pocket, standard"),
+        ("AGENT_LOG_JSON", "maybe", "true or false"),
+        ("AGENT_LOG_LEVEL", "chatty", "DEBUG, INFO, WARNING, ERROR"),
+        ("AGENT_PUBLIC_URL", "http://agent.example", "https://"),
+        ("AGENT_PUBLIC_URL", "agent.example", "https://"),
+        ("AGENT_TRANSFER_NUMBER", "555", "E.164"),
+        ("AGENT_STT_WINDOW", "7", "auto, 30"),
+    ],
+)
+def test_a_wrong_value_names_the_variable_the_value_and_what_is_allowed(name: str, value: str, allowed: str) -> None:
+    with pytest.raises(SettingError) as wrong:
+        Settings(**{name: value})
+    message = str(wrong.value)
+    assert message.startswith(f"{name}={value!r}: ")
+    assert allowed in message
+    assert "\n" not in message
+
+
+def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(TWILIO_AUTH_TOKEN="sesame-1, sesame-2")
+    assert settings.twilio.auth_tokens == ("sesame-1", "sesame-2")
+    assert "sesame" not in repr(settings.twilio)
+
+
+def test_the_signature_check_can_only_be_switched_off_on_loopback() -> None:
+    assert Settings(AGENT_ALLOW_UNSIGNED="true").server.allow_unsigned
+    with pytest.raises(SettingError, match=r"AGENT_ALLOW_UNSIGNED=true is refused while AGENT_HOST='0\.0\.0\.0'"):
+        Settings(AGENT_ALLOW_UNSIGNED="true", AGENT_HOST="0.0.0.0")
+
+
+def test_a_dotenv_file_is_read_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("AGENT_PORT=9001\nAGENT_LOG_LEVEL=debug\nAGENT_STT_MODEL=\n")
+    assert Settings().server.port == 9001
+    assert Settings().log.log_level is LogLevel.DEBUG
+    monkeypatch.setenv("AGENT_PORT", "9002")
+    assert Settings().server.port == 9002
