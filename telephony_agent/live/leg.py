@@ -171,7 +171,9 @@ class Leg:
 
     def _note(self, kind: str, what: Event | Action) -> None:
         """Log one step of the call; what was said only where that is switched on."""
-        bound = self._log.bind(step=type(what).__name__, turn=getattr(what, "turn", None))
+        bound = self._log.bind(step=type(what).__name__)
+        if (turn := getattr(what, "turn", None)) is not None:
+            bound = bound.bind(turn=turn)
         (bound.bind(words=repr(what)) if self._log_words else bound).debug(kind)
 
     # ------------------------------------------------------------------ engine work

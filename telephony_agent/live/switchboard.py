@@ -29,6 +29,7 @@ from telephony_agent.live.lanes import Job
 from telephony_agent.live.leg import Leg
 
 TOKEN_LIFE_S = 30.0
+LINGER_S = 2.0
 KEPT_CALLS = 500
 FINAL_STATUSES = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
 REPLY_ROOM_TOKENS = 150
@@ -192,6 +193,8 @@ class Switchboard:
                 await self._idle.wait()
         except TimeoutError:
             logger.warning("Calls were still live at shutdown")
+        # Twilio asks what follows a stream once its socket is closed; somebody must still be there to answer.
+        await asyncio.sleep(LINGER_S)
 
     def _place(self, sid: CallSid, direction: str, from_number: str, to_number: str) -> Call:
         responder = self._room.engines.responder
