@@ -33,6 +33,13 @@ class VadKind(StrEnum):
     SILERO = "silero"
 
 
+class TurnEnd(StrEnum):
+    """What decides that the caller is done."""
+
+    WORDS = "words"
+    SILENCE = "silence"
+
+
 class LogLevel(StrEnum):
     """How much is logged."""
 
@@ -126,6 +133,7 @@ class CallSettings(_Section):
     """How a call goes: the playbook, the waits, the limits."""
 
     playbook: Path | None = None
+    turn_end: TurnEnd = TurnEnd.WORDS
     endpoint_ms: Annotated[int, Field(ge=200, le=3000)] = 500
     reprompt_after_s: Annotated[float, Field(ge=2, le=60)] = 7.0
     max_call_s: Annotated[float, Field(ge=10, le=14400)] = 1800.0

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from importlib import resources
 
 from telephony_agent.core.call_terms import CallRules
+from telephony_agent.core.completeness import RuleJudge, SilenceJudge, TurnJudge, Waits
 from telephony_agent.core.endpointing import EndpointingRules
 from telephony_agent.engines.base import VoiceDetector
 from telephony_agent.engines.catalog import model_names
 from telephony_agent.errors import PlaybookError
 from telephony_agent.live.engine_room import Deadlines, EngineRoom, Engines
 from telephony_agent.sales.playbook import Playbook
-from telephony_agent.settings import CallSettings, ModelSettings, VadKind
+from telephony_agent.settings import CallSettings, ModelSettings, TurnEnd, VadKind
 
 
 def load_playbook(settings: CallSettings) -> Playbook:
@@ -80,11 +81,13 @@ def share_cores(cores: int) -> tuple[int, int]:
 
 def call_rules(settings: CallSettings) -> CallRules:
     """Return the numbers of a call as the settings have them."""
-    maybe_end_ms = EndpointingRules().maybe_end_ms
+    unsure_ms = settings.endpoint_ms
+    judge: TurnJudge = SilenceJudge(unsure_ms)
+    if settings.turn_end is TurnEnd.WORDS:
+        judge = RuleJudge(Waits(complete_ms=min(Waits().complete_ms, unsure_ms), unsure_ms=unsure_ms))
     return CallRules(
-        endpointing=EndpointingRules(
-            hangover_ms=settings.endpoint_ms, maybe_end_ms=min(maybe_end_ms, settings.endpoint_ms)
-        ),
+        endpointing=EndpointingRules(hangover_ms=unsure_ms),
+        judge=judge,
         reprompt_after_s=settings.reprompt_after_s,
         max_call_s=settings.max_call_s,
     )

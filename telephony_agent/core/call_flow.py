@@ -11,7 +11,8 @@ Who has the floor:
 floor           the caller starts to speak             what else ends it
 ==============  =====================================  ====================================================
 ``OPEN``        -> ``CALLER``                          silence too long -> reprompt (``AGENT``)
-``CALLER``      (resumes: same turn)                   endpoint and transcript -> ``THINKING``
+``CALLER``      (resumes: same turn)                   endpoint and transcript -> ``THINKING``, or straight to
+                                                       ``AGENT`` when a reply was held ready
 ``THINKING``    reply withdrawn -> ``CALLER``          first phrase has audio -> ``AGENT``
 ``AGENT``       ``BargeInJudge`` says yes: clear,      all heard -> ``OPEN``, or the call ends
                 history cut, -> ``CALLER``
@@ -19,6 +20,10 @@ floor           the caller starts to speak             what else ends it
 
 The floor is not stored but follows from three things: ``_caller`` (a turn of the caller's, until it is answered),
 ``_reply`` (words are being made) and the playout (words are being heard).
+
+The end of the caller's turn is decided by ``rules.judge`` from the words, as soon as they are transcribed in the
+trailing silence; a reply to them is begun at once and *held*. When the turn is over, the held reply leaves; when the
+caller goes on, it is withdrawn.
 
 Ending: a reason is set (``_ending``); when the last words are settled (their marks are back, or the playout's grace is
 over) the call hangs up, at the latest ``END_CAP_S`` after the reason was set.
@@ -28,10 +33,11 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from telephony_agent.audio import FRAME_MS
+from telephony_agent.audio import BYTES_PER_MS, FRAME_MS
 from telephony_agent.core.barge_in import BargeInJudge
 from telephony_agent.core.call_terms import Announcement, Announcements, CallPolicy, CallRules
 from telephony_agent.core.caller_turn import CallerTurn, Keypad
+from telephony_agent.core.completeness import expectation_of
 from telephony_agent.core.conversation import Conversation, Turn, TurnInput
 from telephony_agent.core.endpointing import (
     Ended,
@@ -45,7 +51,7 @@ from telephony_agent.core.events import (
     AudioHeard,
     CallBegan,
     CallerLeft,
-    CancelTurn,
+    CancelReply,
     EndReason,
     EndRequested,
     EngineFailed,
@@ -56,16 +62,14 @@ from telephony_agent.core.events import (
     ReplyDelta,
     ReplyFinished,
     Respond,
-    SendClear,
-    SendMark,
-    SendMedia,
     Stage,
     Synthesized,
     Tick,
     Transcribed,
 )
-from telephony_agent.core.playout import MediaDue, Phrase, Playout
+from telephony_agent.core.patience import Fillers, Reprompts
 from telephony_agent.core.reply import Reply
+from telephony_agent.core.voice import Voice
 
 END_CAP_S = 20.0
 
@@ -83,10 +87,13 @@ class CallFlow:
         self.end_reason: EndReason | None = None
         self._endpointer = Endpointer(rules.endpointing)
         self._judge = BargeInJudge(rules.barge_in)
-        self._playout = Playout()
-        self._phrases: dict[int, list[Phrase]] = {}
+        self._voice = Voice()
+        self._fillers = Fillers(announcements.fillers, after_s=rules.filler_after_s, again_s=rules.filler_again_s)
+        self._reprompts = Reprompts(announcements.reprompts, after_s=rules.reprompt_after_s)
         self._turn = Turn(0, TurnInput.GREETING)
         self._reply: Reply | None = None
+        self._drafts = 0
+        self._decided_at: float | None = None
         self._caller: CallerTurn | None = None
         self._unfinished: dict[int, CallerTurn] = {}
         self._utterance: MaybeEnded | None = None
@@ -95,9 +102,6 @@ class CallFlow:
         self._end_by: float | None = None
         self._time_up_at: float | None = None
         self._overtime = False
-        self._spoken_by: float | None = None
-        self._quiet_since: float | None = None
-        self._reprompts = 0
         self._failures = 0
 
     # ------------------------------------------------------------------ the two calls of the shell
@@ -117,7 +121,7 @@ class CallFlow:
             case KeyPressed(digit):
                 self._press(digit, now, actions)
             case MarkHeard(name):
-                self._playout.returned(name, now)
+                self._voice.returned(name, now)
             case CallerLeft(stopped):
                 self._finish(EndReason.CALLER if stopped else EndReason.LINE, now, actions)
             case EndRequested(reason):
@@ -141,24 +145,19 @@ class CallFlow:
         """Return the time of the next ``Tick``, or None when only an event can change anything."""
         if self.end_reason is not None:
             return None
-        times = [self._playout.deadline(), self._spoken_by, self._end_by, self._keypad.deadline]
+        times = [*self._voice.deadlines(), self._fillers.deadline, self._end_by, self._keypad.deadline]
         if self._ending is None:
-            times.append(self._time_up_at)
-        if self._ending is None and self._quiet_since is not None:
-            times.append(self._quiet_since + self._rules.reprompt_after_s)
+            times += [self._time_up_at, self._reprompts.deadline]
         return min((time for time in times if time is not None), default=None)
 
     def at_rest(self, now: float) -> bool:
         """Tell whether nobody speaks and no reply is in the making."""
         busy = self._caller or self._reply or self._keypad.pressed or self._endpointer.in_utterance
-        return not busy and not self._playout.audible(now)
+        return not busy and not self._voice.audible(now)
 
     def account(self, now: float) -> list[Turn]:
         """Return the turns with what was heard of each by ``now``: the call's one ledger."""
-        self._playout.advance(now)
-        for turn in self.conversation.turns:
-            phrases = self._phrases.get(turn.number, [])
-            turn.reply_heard = " ".join(filter(None, (phrase.heard_text() for phrase in phrases)))
+        self._voice.account(self.conversation.turns, now)
         return self.conversation.turns
 
     # ------------------------------------------------------------------ the caller's side
@@ -170,7 +169,7 @@ class CallFlow:
                 case SpeechStarted():
                     self._judge.reset()
                     self._utterance = None
-                    self._quiet_since = None
+                    self._reprompts.interrupted()
                 case MaybeEnded():
                     self._utterance = signal
                     if caller is not None:
@@ -179,16 +178,19 @@ class CallFlow:
                     self._utterance = None
                     if caller is not None:
                         caller.resume()
+                        self._withdraw(actions)
+                        caller.turn.transcript = ""
                 case Ended(started_ms, speech_end_ms):
                     # Speech that never got the floor is an aside; its audio is dropped here.
                     if caller is not None:
                         endpoint_ms = event.frame.timestamp_ms + FRAME_MS - speech_end_ms
                         caller.decide(started_ms, speech_end_ms, endpoint_ms, now)
+                        self._decide(now)
                         self._answer_if_known(now, actions)
                 case _:
                     assert_never(signal)
         if self._endpointer.in_utterance and self._interruptible(now):
-            ours = self._reply is not None or self._playout.audible(now)
+            ours = (self._reply is not None and not self._reply.held) or self._voice.audible(now)
             theirs = self._caller is not None and self._caller.open
             accepted = self._judge.hear(speech=event.speech, level_dbov=event.level_dbov)
             if not theirs and (accepted or not ours):
@@ -196,7 +198,7 @@ class CallFlow:
 
     def _interruptible(self, now: float) -> bool:
         """Tell whether the caller may take the floor; when the call is ending for good, no longer."""
-        return self._ending is None or (self._ending is EndReason.AGENT and self._playout.audible(now))
+        return self._ending is None or (self._ending is EndReason.AGENT and self._voice.audible(now))
 
     def _take_floor(self, now: float, actions: list[Action]) -> None:
         """Open a turn of the caller's; whatever we were saying or about to say is over."""
@@ -207,6 +209,11 @@ class CallFlow:
         if self._utterance is not None:
             actions.append(self._caller.transcribe(self._utterance))
 
+    def _decide(self, now: float) -> None:
+        """Note that it is our turn: from here on every millisecond is ours, and too many of them are filled."""
+        self._decided_at = now
+        self._fillers.watch(now)
+
     def _open(self, kind: TurnInput, started_ms: int = 0) -> None:
         self._turn = self.conversation.open(self._turn.number + 1, kind, started_ms)
 
@@ -216,24 +223,41 @@ class CallFlow:
             # The caller goes on while we still wait for the words: they belong to the turn that they came from.
             self._unfinished[self._caller.turn.number] = self._caller
             self._caller = None
+        self._withdraw(actions)
+        self._fillers.rest()
+        actions += self._voice.stop(self.conversation.turns, now)
+
+    def _withdraw(self, actions: list[Action]) -> None:
+        """Cancel the reply that is in the making."""
         if self._reply is not None:
-            actions.append(CancelTurn(self._reply.turn))
+            actions.append(CancelReply(self._reply.turn, self._reply.draft))
             self._reply = None
-        if self._playout.audible(now):
-            cut = self._playout.clear(now)
-            actions.append(SendClear())
-            for turn in self.conversation.turns:
-                turn.interrupted |= any(phrase.turn == turn.number for phrase in cut)
 
     def _learn(self, outcome: Transcribed | EngineFailed, now: float, actions: list[Action]) -> None:
         """Take the transcriber's word, for the turn that is open or for one that was overtaken."""
         if self._caller is not None and self._caller.turn.number == outcome.turn:
-            self._caller.learn(outcome)
+            caller = self._caller
+            caller.learn(outcome)
+            if caller.open and isinstance(caller.outcome, Transcribed):
+                self._consider(caller, caller.outcome.text, now, actions)
             self._answer_if_known(now, actions)
         elif (overtaken := self._unfinished.get(outcome.turn)) is not None:
             overtaken.learn(outcome)
             if isinstance(overtaken.outcome, Transcribed):
                 overtaken.turn.transcript = overtaken.outcome.text
+
+    def _consider(self, caller: CallerTurn, text: str, now: float, actions: list[Action]) -> None:
+        """Decide from the words how long to wait for more, and begin the reply to them meanwhile."""
+        ours = next((turn.reply for turn in reversed(self.conversation.turns) if turn.reply), "")
+        wait_ms = self._rules.judge.wait_ms(text, expectation_of(ours))
+        self._endpointer.wait_ms = wait_ms
+        spoken_ms = len(self._utterance.audio) // BYTES_PER_MS if self._utterance is not None else 0
+        worth_it = text and wait_ms <= self._rules.endpointing.hangover_ms and self._reply is None
+        if worth_it and spoken_ms <= self._rules.speculate_up_to_ms and caller.speculations < self._rules.speculations:
+            caller.speculations += 1
+            caller.turn.transcript = text
+            self.account(now)
+            self._begin_reply(now, actions, held=True)
 
     def _answer_if_known(self, now: float, actions: list[Action]) -> None:
         caller = self._caller
@@ -242,34 +266,45 @@ class CallFlow:
         assert caller.decided_at is not None
         caller.turn.timings["transcribe_ms"] = round((now - caller.decided_at) * 1000)
         if isinstance(caller.outcome, Transcribed):
-            self._answer(caller.outcome.text, now, actions, decided_at=caller.decided_at)
+            self._answer(caller.outcome.text, now, actions)
         else:
             self._fail(now, actions)
 
-    def _answer(self, text: str, now: float, actions: list[Action], *, decided_at: float) -> None:
+    def _answer(self, text: str, now: float, actions: list[Action]) -> None:
         """Reply to what was understood, which may be nothing."""
         turn = self._turn
         self._caller = None
         turn.transcript = text
         self.account(now)
         if not text and not self.conversation.unanswered:
+            self._fillers.rest()
             previous = self.conversation.turns[-2] if len(self.conversation.turns) > 1 else None
             if (previous and previous.interrupted) or turn.ended_ms - turn.started_ms >= self._rules.unheard_ms:
                 self._announce(self._say.not_understood)
             return
-        self._reprompts = 0
+        self._reprompts.understood()
         if self._policy.is_goodbye(text):
             self._ending = EndReason.GOODBYE
             self._end_by = now + END_CAP_S
-        self._reply = Reply(turn.number, asked_at=now, decided_at=decided_at)
-        actions.append(Respond(turn.number, tuple(self.conversation.messages())))
+        turn.timings["speculated"] = int(self._reply is not None)
+        if self._reply is None:
+            self._begin_reply(now, actions)
+        else:
+            for phrase, speech in self._reply.let_go():
+                self._speak(phrase, speech, now)
+            self._wrap_up(self._reply, now)
+
+    def _begin_reply(self, now: float, actions: list[Action], *, held: bool = False) -> None:
+        self._drafts += 1
+        self._reply = Reply(self._turn.number, self._drafts, asked_at=now, held=held, before=self._turn.reply)
+        actions.append(Respond(self._turn.number, self._drafts, tuple(self.conversation.messages())))
 
     def _press(self, digit: str, now: float, actions: list[Action]) -> None:
         """Take a key: never an accident, so it stops us at once."""
         if self._interruptible(now):
             if not self._keypad.pressed:
                 self._stop_talking(now, actions)
-                self._quiet_since = None
+                self._reprompts.interrupted()
             self._keypad.press(digit, now)
 
     # ------------------------------------------------------------------ our side
@@ -277,26 +312,39 @@ class CallFlow:
     def _compose(self, event: ReplyDelta | ReplyFinished | Synthesized, now: float, actions: list[Action]) -> None:
         """Take the reply one step on: words become phrases, phrases become audio."""
         reply = self._reply
-        if reply is None or reply.turn != event.turn:
+        if reply is None or reply.draft != event.draft:
             return
         timings = self._turn.timings
         elapsed_ms = round((now - reply.asked_at) * 1000)
         match event:
             case ReplyDelta(text=text):
-                timings.setdefault("first_token_ms", elapsed_ms)
+                if not reply.begun:
+                    timings["first_token_ms"] = elapsed_ms
                 actions += reply.feed(text)
             case ReplyFinished():
                 actions += reply.finish()
                 if reply.empty and not reply.end_call:
-                    self._fail(now, actions)
+                    self._fail_reply(reply, now, actions)
                     return
             case Synthesized(phrase=phrase, audio=audio):
+                if phrase == 0:
+                    timings["first_phrase_ms"] = elapsed_ms
                 for text, speech in reply.release(phrase, audio):
-                    if "first_phrase_ms" not in timings:
-                        timings["first_phrase_ms"] = elapsed_ms
-                        waited_ms = round((now - reply.decided_at) * 1000)
-                        timings["turn_gap_ms"] = timings.get("endpoint_ms", 0) + waited_ms
-                    self._play(text, speech)
+                    self._speak(text, speech, now)
+        if not reply.held:
+            self._wrap_up(reply, now)
+
+    def _speak(self, text: str, audio: bytes, now: float) -> None:
+        """Let a phrase of the reply be heard."""
+        if self._decided_at is not None and "turn_gap_ms" not in self._turn.timings:
+            waited_ms = round((now - self._decided_at) * 1000)
+            self._turn.timings["turn_gap_ms"] = self._turn.timings.get("endpoint_ms", 0) + waited_ms
+        self._fillers.rest()
+        self._reprompts.interrupted()
+        self._voice.say(self._turn, text, audio)
+
+    def _wrap_up(self, reply: Reply, now: float) -> None:
+        """Note the reply's words; when nothing of it is still to come, be done with it."""
         self._turn.reply = reply.text
         if reply.complete:
             self._reply = None
@@ -312,45 +360,57 @@ class CallFlow:
             case Stage.TRANSCRIBE:
                 self._learn(event, now, actions)
             case Stage.RESPOND:
-                if reply is not None and reply.turn == event.turn:
-                    self._fail(now, actions)
+                if reply is not None and reply.draft == event.draft:
+                    self._fail_reply(reply, now, actions)
             case Stage.SYNTHESIZE:
-                if reply is not None and reply.turn == event.turn:
-                    reply.failed = True
-                    self._failures += 1
-                    # One phrase is lost; the apology stands in its place.
-                    for text, speech in reply.release(event.item, self._say.apology.audio):
-                        lost = speech is self._say.apology.audio
-                        self._play(self._say.apology.text if lost else text, speech)
-                    if self._failures >= self._rules.max_failures:
-                        self._fail(now, actions)
-                    elif reply.complete:
-                        self._reply = None
+                if reply is not None and reply.draft == event.draft:
+                    self._lose_phrase(reply, event.item, now, actions)
             case _:
                 assert_never(event.stage)
+
+    def _fail_reply(self, reply: Reply, now: float, actions: list[Action]) -> None:
+        """Apologise for a reply that came to nothing; one that was only held is asked for again when it is due."""
+        if reply.held:
+            self._withdraw(actions)
+        else:
+            self._fail(now, actions)
+
+    def _lose_phrase(self, reply: Reply, phrase: int, now: float, actions: list[Action]) -> None:
+        """Let the apology stand in the place of a phrase that could not be spoken."""
+        if reply.held:
+            self._withdraw(actions)
+            return
+        reply.failed = True
+        self._failures += 1
+        apology = self._say.apology
+        for text, speech in reply.release(phrase, apology.audio):
+            self._speak(apology.text if speech is apology.audio else text, speech, now)
+        if self._failures >= self._rules.max_failures:
+            self._fail(now, actions)
+        else:
+            self._wrap_up(reply, now)
 
     def _fail(self, now: float, actions: list[Action]) -> None:
         """Apologise for an engine and go on; after ``max_failures`` in a row, take leave."""
         self._caller = None
-        if self._reply is not None:
-            actions.append(CancelTurn(self._reply.turn))
-            self._failures += not self._reply.failed
-            self._reply = None
-        else:
-            self._failures += 1
+        # A phrase that was lost has been counted when it was.
+        self._failures += not (self._reply is not None and self._reply.failed)
+        self._withdraw(actions)
         if self._failures >= self._rules.max_failures:
             self._end(EndReason.FAULT, self._say.fault_goodbye, now)
-        elif self._ending is None:
-            self._announce(self._say.apology)
+        else:
+            self._announce(self._say.apology if self._ending is None else self._say.time_up)
 
     def _announce(self, announcement: Announcement) -> None:
-        self._turn.reply = f"{self._turn.reply} {announcement.text}".strip()
-        self._play(announcement.text, announcement.audio)
+        """Answer with fixed words."""
+        self._fillers.rest()
+        self._say_fixed(announcement)
 
-    def _play(self, text: str, audio: bytes) -> None:
-        phrase = self._playout.add(self._turn.number, text, audio)
-        self._phrases.setdefault(self._turn.number, []).append(phrase)
-        self._quiet_since = None
+    def _say_fixed(self, announcement: Announcement) -> None:
+        self._reprompts.interrupted()
+        self._voice.announce(self._turn, announcement)
+        if self._reply is not None:
+            self._reply.before = self._turn.reply
 
     # ------------------------------------------------------------------ the clock's side
 
@@ -358,17 +418,18 @@ class CallFlow:
         """Do what time alone brings: keys, the limit, silence, the next frames, the end."""
         if keys := self._keypad.take(now):
             self._open(TurnInput.DTMF)
-            self._answer(" ".join(keys), now, actions, decided_at=now)
+            self._decide(now)
+            self._answer(" ".join(keys), now, actions)
+        if (filler := self._fillers.take(now)) is not None:
+            self._say_fixed(filler)
         at_rest = self.at_rest(now)
         if self._time_up_at is not None and now >= self._time_up_at and self._ending is None:
             self._time_up(now, actions, polite=at_rest)
         elif at_rest and self._ending is None:
             self._wait(now)
-        for due in self._playout.due(now):
-            actions.append(SendMedia(due.payload) if isinstance(due, MediaDue) else SendMark(due.name))
-        self._spoken_by = self._playout.ends_at if self._playout.audible(now) else None
+        actions += self._voice.due(now)
         if self._ending is not None:
-            over = self._reply is None and self._caller is None and self._playout.settled(now)
+            over = self._reply is None and self._caller is None and self._voice.settled(now)
             if over or (self._end_by is not None and now >= self._end_by):
                 self._finish(self._ending, now, actions)
 
@@ -383,14 +444,12 @@ class CallFlow:
 
     def _wait(self, now: float) -> None:
         """Nobody speaks: reprompt, and in the end take leave."""
-        if self._quiet_since is None:
-            self._quiet_since = now
-        if now < self._quiet_since + self._rules.reprompt_after_s:
+        if not self._reprompts.expired(now):
             return
         self._open(TurnInput.SILENCE)
-        if self._reprompts < len(self._say.reprompts):
-            self._announce(self._say.reprompts[self._reprompts])
-            self._reprompts += 1
+        question = self._reprompts.take()
+        if question is not None:
+            self._announce(question)
         else:
             self._end(EndReason.SILENCE, self._say.silence_goodbye, now)
 
@@ -401,10 +460,8 @@ class CallFlow:
         self._announce(words)
 
     def _finish(self, reason: EndReason, now: float, actions: list[Action]) -> None:
-        if self._reply is not None:
-            actions.append(CancelTurn(self._reply.turn))
-            self._reply = None
-        self._playout.clear(now)
+        self._withdraw(actions)
+        self._voice.hang_up(now)
         self.account(now)
         self.end_reason = reason
         actions.append(HangUp(reason))

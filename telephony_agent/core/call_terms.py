@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from telephony_agent.core.barge_in import BargeInRules
+from telephony_agent.core.completeness import RuleJudge, TurnJudge
 from telephony_agent.core.endpointing import EndpointingRules
 
 
@@ -25,6 +26,7 @@ class Announcements:
     not_understood: Announcement
     apology: Announcement
     reprompts: tuple[Announcement, ...]
+    fillers: tuple[Announcement, ...]
     silence_goodbye: Announcement
     time_up: Announcement
     fault_goodbye: Announcement
@@ -44,6 +46,13 @@ class CallRules:
 
     endpointing: EndpointingRules = field(default_factory=EndpointingRules)
     barge_in: BargeInRules = field(default_factory=BargeInRules)
+    judge: TurnJudge = field(default_factory=RuleJudge)
+    speculations: int = 2
+    """Replies that may be begun for one turn before it is decided to be over."""
+    speculate_up_to_ms: int = 15_000
+    """A longer utterance is not speculated on: who talks for so long goes on."""
+    filler_after_s: float = 1.2
+    filler_again_s: float = 2.2
     reprompt_after_s: float = 7.0
     max_call_s: float = 1800.0
     max_failures: int = 3

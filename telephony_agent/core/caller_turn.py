@@ -23,6 +23,7 @@ class CallerTurn:
     attempt: int = 0
     outcome: Transcribed | EngineFailed | None = None
     decided_at: float | None = None
+    speculations: int = 0
 
     @property
     def open(self) -> bool:

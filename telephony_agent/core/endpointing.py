@@ -12,11 +12,12 @@ state          leaves by                            signals
 ``QUIET``      enough speech in the window          ``SpeechStarted``
 ``SPEAKING``   ``maybe_end_ms`` of silence          ``MaybeEnded`` with the audio so far
 ``TRAILING``   speech again                         ``SpeechResumed`` (back to ``SPEAKING``)
-``TRAILING``   ``hangover_ms`` of silence           ``Ended`` (back to ``QUIET``)
+``TRAILING``   ``wait_ms`` of silence               ``Ended`` (back to ``QUIET``)
 =============  ===================================  =======================================
 
 ``MaybeEnded`` exists so that transcription runs *during* the silence that has to be waited for anyway. Its audio is
-the utterance's audio if ``Ended`` follows. An utterance over ``max_utterance_ms`` is ended where it is.
+the utterance's audio if ``Ended`` follows. ``wait_ms`` is the hangover until whoever knows the words sets it otherwise;
+speech that resumes sets it back. An utterance over ``max_utterance_ms`` is ended where it is.
 
 Times are milliseconds on the stream's clock; no other clock is read.
 """
@@ -36,7 +37,7 @@ class EndpointingRules:
     """How long things must last, in ms."""
 
     start_ms: int = 80
-    maybe_end_ms: int = 240
+    maybe_end_ms: int = 160
     hangover_ms: int = 500
     preroll_ms: int = 240
     max_utterance_ms: int = 30_000
@@ -87,6 +88,7 @@ class Endpointer:
 
     def __init__(self, rules: EndpointingRules) -> None:
         self._rules = rules
+        self.wait_ms = rules.hangover_ms
         self._state = _State.QUIET
         window = max(1, 2 * rules.start_ms // FRAME_MS)
         self._flags: deque[bool] = deque(maxlen=window)
@@ -116,6 +118,7 @@ class Endpointer:
         if speech:
             if self._state is _State.TRAILING:
                 self._state = _State.SPEAKING
+                self.wait_ms = self._rules.hangover_ms
                 signals.append(SpeechResumed(frame.timestamp_ms))
             self._speech_end_ms = end_ms
         silence_ms = end_ms - self._speech_end_ms
@@ -123,7 +126,7 @@ class Endpointer:
         if self._state is _State.SPEAKING and (silence_ms >= self._rules.maybe_end_ms or too_long):
             self._state = _State.TRAILING
             signals.append(MaybeEnded(self._started_ms, self._speech_end_ms, bytes(self._audio)))
-        if self._state is _State.TRAILING and (silence_ms >= self._rules.hangover_ms or too_long):
+        if self._state is _State.TRAILING and (silence_ms >= self.wait_ms or too_long):
             signals.append(Ended(self._started_ms, self._speech_end_ms))
             self._rest()
         return signals
@@ -144,6 +147,7 @@ class Endpointer:
 
     def _rest(self) -> None:
         self._state = _State.QUIET
+        self.wait_ms = self._rules.hangover_ms
         self._flags.clear()
         self._preroll.clear()
         self._audio = bytearray()

@@ -1,7 +1,8 @@
 """What a call is told (events) and what it asks for (actions).
 
-All are frozen and carry their turn, so the result of work that was abandoned is dropped by comparing numbers, and a
-late thread harms nobody. A log of both is the call's replayable trace.
+All are frozen and carry their turn, and the *attempt* (of a transcript) or the *draft* (of a reply, numbered through
+the call) that they belong to; so the result of work that was abandoned is dropped by comparing numbers, and a late
+thread harms nobody. A log of both is the call's replayable trace.
 """
 
 from __future__ import annotations
@@ -101,17 +102,19 @@ class Transcribed:
 
 @dataclass(frozen=True, slots=True)
 class ReplyDelta:
-    """The next piece of the reply's text."""
+    """The next piece of a draft's text."""
 
     turn: int
+    draft: int
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyFinished:
-    """The reply's text is complete."""
+    """The draft's text is complete."""
 
     turn: int
+    draft: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +122,19 @@ class Synthesized:
     """A phrase's audio: mu-law, whole frames; empty when nothing in it can be heard."""
 
     turn: int
+    draft: int
     phrase: int
     audio: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineFailed:
-    """An engine failed or missed its deadline. ``item`` is the attempt or phrase that it worked on."""
+    """An engine failed or missed its deadline. ``item`` is the attempt, draft or phrase that it worked on."""
 
     turn: int
     stage: Stage
-    item: int = 0
+    item: int
+    draft: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +172,10 @@ class Transcribe:
 
 @dataclass(frozen=True, slots=True)
 class Respond:
-    """Word the reply to these messages."""
+    """Word a reply to these messages. A draft is worth hearing only if it isn't cancelled before."""
 
     turn: int
+    draft: int
     messages: tuple[ChatMessage, ...] = field(repr=False)
 
 
@@ -178,15 +184,17 @@ class Synthesize:
     """Speak this phrase."""
 
     turn: int
+    draft: int
     phrase: int
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class CancelTurn:
-    """Stop wording and speaking the reply of this turn."""
+class CancelReply:
+    """Stop wording and speaking this draft."""
 
     turn: int
+    draft: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,4 +223,4 @@ class HangUp:
     reason: EndReason
 
 
-Action = Transcribe | Respond | Synthesize | CancelTurn | SendMedia | SendMark | SendClear | HangUp
+Action = Transcribe | Respond | Synthesize | CancelReply | SendMedia | SendMark | SendClear | HangUp

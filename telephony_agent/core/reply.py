@@ -1,4 +1,8 @@
-"""One reply of ours on its way from the model's text to phrases with audio, in order."""
+"""One reply of ours on its way from the model's text to phrases with audio, in order.
+
+A reply may be begun before the caller's turn is decided to be over (*held*): its audio is kept back until then, and
+thrown away if the caller goes on.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,16 @@ from telephony_agent.core.phrases import PhraseSplitter
 
 @dataclass(slots=True)
 class Reply:
-    """The reply to one turn. Phrases are spoken in order, whatever order their audio comes in."""
+    """One draft of the reply to one turn. Phrases are spoken in order, whatever order their audio comes in."""
 
     turn: int
+    draft: int
     asked_at: float
-    decided_at: float
-    """When the caller's turn was over."""
+    held: bool = False
+    before: str = ""
+    """Words of ours that were already said in this turn."""
+    begun: bool = False
+    """Whether the model has begun to word it."""
     worded: bool = False
     """Whether the model has finished."""
     failed: bool = False
@@ -23,11 +31,12 @@ class Reply:
     _texts: list[str] = field(default_factory=list)
     _audio: dict[int, bytes] = field(default_factory=dict)
     _released: int = 0
+    _kept: list[tuple[str, bytes]] = field(default_factory=list)
 
     @property
     def text(self) -> str:
         """What has been worded so far, as it is spoken."""
-        return " ".join(self._texts)
+        return " ".join(filter(None, (self.before, *self._texts)))
 
     @property
     def end_call(self) -> bool:
@@ -46,6 +55,7 @@ class Reply:
 
     def feed(self, delta: str) -> list[Synthesize]:
         """Take a text delta; return the phrases to speak."""
+        self.begun = True
         return self._add(self._splitter.feed(delta))
 
     def finish(self) -> list[Synthesize]:
@@ -60,9 +70,18 @@ class Reply:
         while self._released in self._audio:
             out.append((self._texts[self._released], self._audio.pop(self._released)))
             self._released += 1
-        return [(text, audio) for text, audio in out if audio]
+        audible = [(text, audio) for text, audio in out if audio]
+        if self.held:
+            self._kept += audible
+            return []
+        return audible
+
+    def let_go(self) -> list[tuple[str, bytes]]:
+        """End the holding back; return what was kept."""
+        kept, self._kept, self.held = self._kept, [], False
+        return kept
 
     def _add(self, texts: list[str]) -> list[Synthesize]:
         first = len(self._texts)
         self._texts += texts
-        return [Synthesize(self.turn, first + i, text) for i, text in enumerate(texts)]
+        return [Synthesize(self.turn, self.draft, first + i, text) for i, text in enumerate(texts)]

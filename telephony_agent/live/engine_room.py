@@ -97,6 +97,7 @@ def render_announcements(playbook: Playbook, synthesizer: Synthesizer) -> Announ
         not_understood=render(playbook.not_understood),
         apology=render(playbook.apology),
         reprompts=tuple(render(text) for text in playbook.reprompts),
+        fillers=tuple(render(text) for text in playbook.fillers),
         silence_goodbye=render(playbook.silence_goodbye),
         time_up=render(playbook.goodbye),
         fault_goodbye=render(playbook.fault_goodbye),

@@ -19,7 +19,7 @@ from telephony_agent.core.events import (
     AudioHeard,
     CallBegan,
     CallerLeft,
-    CancelTurn,
+    CancelReply,
     EndReason,
     EngineFailed,
     Event,
@@ -91,6 +91,7 @@ class Leg:
         self._log_words = log_words
         self._detector = room.engines.new_detector()
         self._clock = FrameClock()
+        # By turn for transcripts, by draft for replies.
         self._jobs: dict[tuple[Stage, int], list[Job]] = {}
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -161,9 +162,9 @@ class Leg:
                 self._respond(action)
             case Synthesize():
                 self._synthesize(action)
-            case CancelTurn(turn):
-                self._cancel(Stage.RESPOND, turn)
-                self._cancel(Stage.SYNTHESIZE, turn)
+            case CancelReply(draft=draft):
+                self._cancel(Stage.RESPOND, draft)
+                self._cancel(Stage.SYNTHESIZE, draft)
             case HangUp(reason):
                 self._close(reason)
             case _:
@@ -191,7 +192,7 @@ class Leg:
             work,
             deadline_s=self._room.deadlines.transcribe_s,
             on_item=understood,
-            on_end=partial(self._ended, Stage.TRANSCRIBE, action.turn, action.attempt),
+            on_end=partial(self._ended, EngineFailed(action.turn, Stage.TRANSCRIBE, action.attempt)),
         )
         self._keep(Stage.TRANSCRIBE, action.turn, job)
 
@@ -204,45 +205,46 @@ class Leg:
 
         def work(job: Job) -> None:
             for delta in session.reply(action.messages, job.cancelled):
-                job.emit(ReplyDelta(action.turn, delta))
-            job.emit(ReplyFinished(action.turn))
+                job.emit(ReplyDelta(action.turn, action.draft, delta))
+            job.emit(ReplyFinished(action.turn, action.draft))
 
         job = self._room.responding.submit(
             work,
             deadline_s=self._room.deadlines.respond_s,
             on_item=self.tell,
-            on_end=partial(self._ended, Stage.RESPOND, action.turn, 0),
+            on_end=partial(self._ended, EngineFailed(action.turn, Stage.RESPOND, action.draft, action.draft)),
         )
-        self._keep(Stage.RESPOND, action.turn, job)
+        self._keep(Stage.RESPOND, action.draft, job)
 
     def _synthesize(self, action: Synthesize) -> None:
         def work(job: Job) -> None:
             audio = speak(self._room.engines.synthesizer, action.text, job.cancelled)
-            job.emit(Synthesized(action.turn, action.phrase, audio))
+            job.emit(Synthesized(action.turn, action.draft, action.phrase, audio))
 
         job = self._room.synthesizing.submit(
             work,
             deadline_s=self._room.deadlines.synthesize_s,
             on_item=self.tell,
-            on_end=partial(self._ended, Stage.SYNTHESIZE, action.turn, action.phrase),
+            on_end=partial(self._ended, EngineFailed(action.turn, Stage.SYNTHESIZE, action.phrase, action.draft)),
         )
-        self._keep(Stage.SYNTHESIZE, action.turn, job)
+        self._keep(Stage.SYNTHESIZE, action.draft, job)
 
-    def _ended(self, stage: Stage, turn: int, item: int, error: Exception | None) -> None:
-        if error is not None:
-            self._log.bind(turn=turn, stage=stage.value, error=str(error), kind=type(error).__name__).error(
-                "An engine failed"
-            )
-            if stage is Stage.RESPOND:
-                # The cache of a session that failed is not to be trusted, and its thread may still hold it.
-                self._session = self._room.engines.responder.session()
-            self.tell(EngineFailed(turn, stage, item))
+    def _ended(self, failure: EngineFailed, error: Exception | None) -> None:
+        if error is None:
+            return
+        self._log.bind(turn=failure.turn, stage=failure.stage.value, error=str(error), kind=type(error).__name__).error(
+            "An engine failed"
+        )
+        if failure.stage is Stage.RESPOND:
+            # The cache of a session that failed is not to be trusted, and its thread may still hold it.
+            self._session = self._room.engines.responder.session()
+        self.tell(failure)
 
-    def _keep(self, stage: Stage, turn: int, job: Job) -> None:
-        self._jobs.setdefault((stage, turn), []).append(job)
+    def _keep(self, stage: Stage, number: int, job: Job) -> None:
+        self._jobs.setdefault((stage, number), []).append(job)
 
-    def _cancel(self, stage: Stage, turn: int) -> None:
-        for job in self._jobs.pop((stage, turn), []):
+    def _cancel(self, stage: Stage, number: int) -> None:
+        for job in self._jobs.pop((stage, number), []):
             job.cancel()
 
     # ------------------------------------------------------------------ time and the end

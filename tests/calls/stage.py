@@ -19,7 +19,7 @@ from telephony_agent.core.events import (
     AudioHeard,
     CallBegan,
     CallerLeft,
-    CancelTurn,
+    CancelReply,
     EngineFailed,
     Event,
     HangUp,
@@ -61,6 +61,7 @@ ANNOUNCEMENTS = Announcements(
     not_understood=announcement("Sorry, say that again?"),
     apology=announcement("Sorry, I lost my thread."),
     reprompts=(announcement("Are you there?"), announcement("I can't hear you.")),
+    fillers=(announcement("Let me see."), announcement("One moment.")),
     silence_goodbye=announcement("I'll hang up now."),
     time_up=announcement("I have to go now."),
     fault_goodbye=announcement("I have a problem, goodbye."),
@@ -104,6 +105,7 @@ class Call:
         transcribe_s: float = 0.1,
         first_token_s: float = 0.1,
         synthesize_s: float = 0.02,
+        word_s: float = 0.03,
         lose_marks: bool = False,
     ) -> None:
         self.conversation = Conversation("You are Ava.", budget=400, count=lambda text: len(text.split()))
@@ -117,6 +119,7 @@ class Call:
         self.fail: set[Stage] = set()
         self.lose_marks = lose_marks
         self._replies = replies
+        self._word_s = word_s
         self._reply_index = count()
         self._delays = (transcribe_s, first_token_s, synthesize_s)
         self._later: list[tuple[float, int, Event]] = []
@@ -193,7 +196,7 @@ class Call:
     def _due(self) -> Iterator[Event]:
         while self._later and self._later[0][0] <= self.now:
             event = heapq.heappop(self._later)[2]
-            if getattr(event, "turn", None) not in self._cancelled or isinstance(event, Transcribed):
+            if getattr(event, "draft", 0) not in self._cancelled:
                 yield event
 
     def _schedule(self, delay_s: float, event: Event) -> None:
@@ -211,19 +214,20 @@ class Call:
                     self._schedule(0.03, MarkHeard(mark))
             case Transcribe(turn, attempt):
                 self._schedule(transcribe_s, self._or_fail(Transcribed(turn, attempt, self._words[-1]), attempt))
-            case Respond(turn, messages):
+            case Respond(messages=messages):
                 self.prompts.append([dict(message) for message in messages])  # type: ignore[arg-type]
                 self._respond(action, first_token_s)
-            case Synthesize(turn, phrase, text):
-                self._schedule(synthesize_s, self._or_fail(Synthesized(turn, phrase, speech_of(text)), phrase))
-            case CancelTurn(turn):
-                self._cancelled.add(turn)
+            case Synthesize(turn, draft, phrase, text):
+                spoken = Synthesized(turn, draft, phrase, speech_of(text))
+                self._schedule(synthesize_s, self._or_fail(spoken, phrase, draft))
+            case CancelReply(draft=draft):
+                self._cancelled.add(draft)
             case HangUp():
                 self.hung_up = action
 
     def _respond(self, action: Respond, first_token_s: float) -> None:
         if Stage.RESPOND in self.fail:
-            self._schedule(first_token_s, EngineFailed(action.turn, Stage.RESPOND))
+            self._schedule(first_token_s, EngineFailed(action.turn, Stage.RESPOND, action.draft, action.draft))
             return
         if callable(self._replies):
             text = self._replies(action)
@@ -232,9 +236,11 @@ class Call:
             text = str(self._replies[index]) if index < len(self._replies) else "I see. What else?"
         words = text.split(" ")
         for i, word in enumerate(words):
-            self._schedule(first_token_s + i * 0.03, ReplyDelta(action.turn, word if i == 0 else " " + word))
-        self._schedule(first_token_s + len(words) * 0.03, ReplyFinished(action.turn))
+            self._schedule(
+                first_token_s + i * self._word_s, ReplyDelta(action.turn, action.draft, word if i == 0 else " " + word)
+            )
+        self._schedule(first_token_s + len(words) * self._word_s, ReplyFinished(action.turn, action.draft))
 
-    def _or_fail(self, event: Transcribed | Synthesized, item: int) -> Event:
+    def _or_fail(self, event: Transcribed | Synthesized, item: int, draft: int = 0) -> Event:
         stage = Stage.TRANSCRIBE if isinstance(event, Transcribed) else Stage.SYNTHESIZE
-        return EngineFailed(event.turn, stage, item) if stage in self.fail else event
+        return EngineFailed(event.turn, stage, item, draft) if stage in self.fail else event

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from telephony_agent.core.call_terms import CallRules
-from telephony_agent.core.events import CancelTurn, EndReason, Respond, SendClear, SendMark, Stage
+from telephony_agent.core.events import CancelReply, EndReason, Respond, SendClear, SendMark, Stage
 from tests.calls.stage import ANNOUNCEMENTS, Call
 
 GREETING = ANNOUNCEMENTS.greeting.text
@@ -39,6 +39,73 @@ def test_transcription_runs_during_the_trailing_silence() -> None:
     timings = call.turns[1].timings
     assert timings["transcribe_ms"] == 0
     assert timings["turn_gap_ms"] < 800
+
+
+def test_complete_words_are_answered_sooner_than_open_ended_ones() -> None:
+    gaps = {}
+    for words in ("how much does it cost", "I was thinking of and"):
+        call = Call(["Ten dollars."], word_s=0.01)
+        call.caller_listens()
+        call.caller_says(words)
+        call.caller_listens()
+        gaps[words] = call.turns[1].timings["turn_gap_ms"]
+    assert gaps["how much does it cost"] < 450
+    assert gaps["I was thinking of and"] > 1300
+
+
+def test_a_long_pause_after_a_filler_is_not_taken_for_the_end() -> None:
+    call = Call(["Fine."])
+    call.caller_listens()
+    call.caller_says("I would like um")
+    call.caller_waits(1.2)
+    call.caller_says("I would like um the team plan")
+    call.caller_listens()
+    assert [turn.transcript for turn in call.turns] == ["", "I would like um the team plan"]
+
+
+def test_the_reply_is_made_during_the_silence_and_leaves_when_the_turn_is_over() -> None:
+    call = Call(["It costs ten dollars a month."], transcribe_s=0.04, first_token_s=0.04, word_s=0.005)
+    call.caller_listens()
+    call.caller_says("how much does it cost")
+    call.caller_listens()
+    timings = call.turns[1].timings
+    assert timings["speculated"] == 1
+    assert timings["turn_gap_ms"] == timings["endpoint_ms"]
+    assert call.heard[1] == "It costs ten dollars a month."
+
+
+def test_a_held_reply_is_thrown_away_when_the_caller_goes_on() -> None:
+    call = Call(["Wrong.", "The team plan costs more."], transcribe_s=0.02, first_token_s=0.02)
+    call.caller_listens()
+    call.caller_says("how much does it cost")
+    call.caller_waits(0.26)
+    call.caller_says("how much does it cost for a team")
+    call.caller_listens()
+    assert len(call.prompts) == 2
+    assert call.prompts[1][-1]["content"] == "how much does it cost for a team"
+    assert "Wrong" not in " ".join(call.heard)
+    assert call.heard[1] == "The team plan costs more."
+    assert not call.sent(SendClear)
+
+
+def test_a_late_reply_is_announced_and_never_with_the_same_words_twice_in_a_row() -> None:
+    call = Call(["Here it is.", "And here."], first_token_s=5.0)
+    call.caller_listens()
+    call.caller_says("how much does it cost")
+    call.caller_listens()
+    fillers = [filler.text for filler in ANNOUNCEMENTS.fillers]
+    assert call.heard[1] == f"{fillers[0]} {fillers[1]} Here it is."
+    call.caller_says("and for a team please")
+    call.caller_listens()
+    assert call.heard[2].startswith(fillers[0])
+
+
+def test_a_reply_in_time_needs_no_filler() -> None:
+    call = Call(["Here it is."], first_token_s=0.5)
+    call.caller_listens()
+    call.caller_says("how much does it cost")
+    call.caller_listens()
+    assert call.heard[1] == "Here it is."
 
 
 def test_a_pause_in_the_middle_of_a_sentence_is_one_turn() -> None:
@@ -108,7 +175,7 @@ def test_the_caller_who_goes_on_withdraws_the_reply_and_is_answered_once() -> No
     call.caller_waits(0.7)
     call.caller_says("no on thursday")
     call.caller_listens()
-    assert call.sent(CancelTurn)
+    assert call.sent(CancelReply)
     assert call.prompts[-1][-1] == {"role": "user", "content": "on tuesday no on thursday"}
     assert call.heard[-1] == "Thursday it is."
     assert "First answer" not in " ".join(call.heard)

@@ -19,7 +19,7 @@ from telephony_agent.engines.scripted import (
     ScriptedTranscriber,
 )
 from telephony_agent.errors import ResponseError, SynthesisError, TranscriptionError
-from telephony_agent.live.engine_room import Deadlines
+from telephony_agent.live.engine_room import Deadlines, render_announcements
 from tests.loopback.agent import PLAYBOOK, Agent, Parts, running
 from tests.loopback.client import Client, ask_for_stream, call_sid, connected, post
 
@@ -32,8 +32,6 @@ SHORT = PLAYBOOK.model_copy(
     }
 )
 QUICK = Deadlines(transcribe_s=0.5, respond_s=0.5, synthesize_s=0.5)
-ANNOUNCED = 8
-"""Phrases that the synthesizer speaks before the first call: the announcements."""
 
 
 def turns_of(agent: Agent, number: int = 1) -> list[dict[str, Any]]:
@@ -62,7 +60,10 @@ def failing(stage: str, step: Exception | Hold) -> Parts:
     transcriber = ScriptedTranscriber([step] if stage == "transcribe" else [], otherwise="hello there")
     transcriber = WarmedTranscriber(transcriber)
     responder = ScriptedResponder([step] if stage == "respond" else [], otherwise="I see.")
-    synthesizer = ScriptedSynthesizer([""] * ANNOUNCED + [step] if stage == "synthesize" else [], ms_per_character=30)
+    rehearsal = ScriptedSynthesizer(ms_per_character=30)
+    render_announcements(SHORT, rehearsal)
+    announced = [""] * len(rehearsal.spoken)
+    synthesizer = ScriptedSynthesizer([*announced, step] if stage == "synthesize" else [], ms_per_character=30)
     return Parts(transcriber, responder, synthesizer, deadlines=QUICK, playbook=SHORT)
 
 

@@ -1,0 +1,78 @@
+"""Our voice in a call: what is said in which turn, and the one ledger of what was heard of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from telephony_agent.core.call_terms import Announcement
+from telephony_agent.core.conversation import Turn
+from telephony_agent.core.events import Action, SendClear, SendMark, SendMedia
+from telephony_agent.core.playout import MediaDue, Phrase, Playout
+
+
+class Voice:
+    """Speaks phrases in order and accounts for them. ``now`` is monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._playout = Playout()
+        self._phrases: dict[int, list[Phrase]] = {}
+        self._silent_at: float | None = None
+
+    @property
+    def ends_at(self) -> float:
+        """When the caller hears the last of what was sent."""
+        return self._playout.ends_at
+
+    def say(self, turn: Turn, text: str, audio: bytes) -> None:
+        """Speak one phrase (mu-law, whole frames) behind those that are still to be heard."""
+        self._phrases.setdefault(turn.number, []).append(self._playout.add(turn.number, text, audio))
+
+    def announce(self, turn: Turn, announcement: Announcement) -> None:
+        """Speak fixed words; they become part of the turn's reply."""
+        turn.reply = f"{turn.reply} {announcement.text}".strip()
+        self.say(turn, announcement.text, announcement.audio)
+
+    def returned(self, mark: str, now: float) -> None:
+        """Take a mark's echo."""
+        self._playout.returned(mark, now)
+
+    def audible(self, now: float) -> bool:
+        """Tell whether the caller hears us now, or is about to."""
+        return self._playout.audible(now)
+
+    def settled(self, now: float) -> bool:
+        """Tell whether all that was said is known to be heard or cleared."""
+        return self._playout.settled(now)
+
+    def due(self, now: float) -> list[Action]:
+        """Return what must be sent now."""
+        actions: list[Action] = [
+            SendMedia(due.payload) if isinstance(due, MediaDue) else SendMark(due.name)
+            for due in self._playout.due(now)
+        ]
+        self._silent_at = self._playout.ends_at if self._playout.audible(now) else None
+        return actions
+
+    def deadlines(self) -> tuple[float | None, float | None]:
+        """Return when something must be sent next, and when we fall silent."""
+        return self._playout.deadline(), self._silent_at
+
+    def stop(self, turns: Sequence[Turn], now: float) -> list[Action]:
+        """Be silent at once; turns of which something was cut are marked as interrupted."""
+        if not self._playout.audible(now):
+            return []
+        cut = {phrase.turn for phrase in self._playout.clear(now)}
+        for turn in turns:
+            turn.interrupted |= turn.number in cut
+        return [SendClear()]
+
+    def hang_up(self, now: float) -> None:
+        """Settle the account: what was not heard by now never will be."""
+        self._playout.clear(now)
+
+    def account(self, turns: Sequence[Turn], now: float) -> None:
+        """Bring each turn's ``reply_heard`` up to now."""
+        self._playout.advance(now)
+        for turn in turns:
+            phrases = self._phrases.get(turn.number, [])
+            turn.reply_heard = " ".join(filter(None, (phrase.heard_text() for phrase in phrases)))
