@@ -15,7 +15,7 @@ from telephony_agent.cli.build import call_rules, load_engine_room, load_playboo
 from telephony_agent.errors import SettingError, TelephonyAgentError
 from telephony_agent.live.engine_room import EngineRoom, render_announcements
 from telephony_agent.live.switchboard import Switchboard
-from telephony_agent.sales.farewell import FarewellPolicy
+from telephony_agent.sales.phrasebook import Phrasebook
 from telephony_agent.sales.playbook import Playbook
 from telephony_agent.settings import ModelSet, Settings
 from telephony_agent.telemetry import set_up_logging
@@ -87,7 +87,7 @@ class AgentServer:
             room,
             announcements,
             self._playbook.system_prompt(),
-            FarewellPolicy(),
+            Phrasebook(),
             call_rules(settings.call),
             max_calls=settings.server.max_calls,
             log_words=settings.log.log_transcripts,

@@ -15,7 +15,17 @@ import typer
 from rich.console import Console
 
 from telephony_agent.errors import TelephonyAgentError
-from telephony_agent.simulator import CallResult, Parties, PlacedCall, Script, ScriptError, load, place_call, spoken
+from telephony_agent.simulator import (
+    CallResult,
+    Parties,
+    PlacedCall,
+    Script,
+    ScriptError,
+    Speaker,
+    load,
+    place_call,
+    spoken,
+)
 from telephony_agent.simulator import recording as recordings
 from telephony_agent.simulator.account import Account, AccountClient
 from telephony_agent.simulator.agent_process import PUBLIC_URL, Credentials, RunningAgent, running_agent
@@ -26,13 +36,17 @@ _POLL_S = 0.7
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """The agent to call and the secrets that it shares; ``api_token`` may be empty, then it isn't asked."""
+    """The agent to call and the secrets that it shares; ``api_token`` may be empty, then it isn't asked.
+
+    ``process`` is the agent's, if it was started for this call.
+    """
 
     url: str
     public_url: str
     account_sid: str
     auth_token: str
     api_token: str
+    process: RunningAgent | None = None
 
 
 def simulate(
@@ -107,11 +121,15 @@ def _given_target(url: str, public_url: str, auth_token: str, api_token: str) ->
 
 
 async def _simulate(script: Script, target: _Target | None, record: Path | None, console: Console) -> Report:
+    speaker = Speaker() if script.speaks else None  # before the agent is started: it may be missing
     async with _reached(target, console) as agent:
-        result, account = await _watched_call(script, agent, LiveView(console))
+        result, account = await _watched_call(script, agent, speaker, LiveView(console))
+        report = Report(result, account, record)
+        if agent.process is not None and report.problems():
+            console.print(f"the agent's last words:\n{agent.process.last_lines()}", style="dim", markup=False)
     if record is not None:
         recordings.write(record, result.caller, result.agent)
-    return Report(result, account, record)
+    return report
 
 
 @asynccontextmanager
@@ -127,18 +145,20 @@ async def _reached(target: _Target | None, console: Console) -> AsyncIterator[_T
 
 
 def _started(agent: RunningAgent, secrets: Credentials) -> _Target:
-    return _Target(agent.url, PUBLIC_URL, secrets.account_sid, secrets.auth_token, secrets.api_token)
+    return _Target(agent.url, PUBLIC_URL, secrets.account_sid, secrets.auth_token, secrets.api_token, agent)
 
 
-async def _watched_call(script: Script, agent: _Target, view: LiveView) -> tuple[CallResult, Account | None]:
+async def _watched_call(
+    script: Script, agent: _Target, speaker: Speaker | None, view: LiveView
+) -> tuple[CallResult, Account | None]:
     parties = Parties(account_sid=agent.account_sid)
     call = PlacedCall(script, agent.url, agent.public_url, agent.auth_token, parties)
     if not agent.api_token:
-        return await place_call(call, on_event=view.follow), None
+        return await place_call(call, speaker=speaker, on_event=view.follow), None
     async with AccountClient(agent.url, agent.api_token) as client:
         watcher = asyncio.create_task(_watch(client, parties.call_sid, view))
         try:
-            result = await place_call(call, on_event=view.follow)
+            result = await place_call(call, speaker=speaker, on_event=view.follow)
         finally:
             watcher.cancel()
             await asyncio.gather(watcher, return_exceptions=True)

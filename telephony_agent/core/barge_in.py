@@ -17,8 +17,8 @@ from telephony_agent.audio import FRAME_MS
 class BargeInRules:
     """What it takes to be let in."""
 
-    sustained_ms: int = 240
-    window_ms: int = 400
+    sustained_ms: int = 200
+    window_ms: int = 320
     min_level_dbov: float = -34.0
     """Our speech leaves at -23 dBov, its echo returns at -33 or less; a caller speaks at about -25."""
 

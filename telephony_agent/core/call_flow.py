@@ -14,12 +14,14 @@ floor           the caller starts to speak             what else ends it
 ``CALLER``      (resumes: same turn)                   endpoint and transcript -> ``THINKING``, or straight to
                                                        ``AGENT`` when a reply was held ready
 ``THINKING``    reply withdrawn -> ``CALLER``          first phrase has audio -> ``AGENT``
-``AGENT``       ``BargeInJudge`` says yes: clear,      all heard -> ``OPEN``, or the call ends
-                history cut, -> ``CALLER``
+``AGENT``       ``BargeInJudge`` says yes: clear and   all heard -> ``OPEN``, or the call ends
+                pause; an aside ("mm-hm", a cough):
+                go on from that word; else history
+                cut, -> ``CALLER``
 ==============  =====================================  ====================================================
 
 The floor is not stored but follows from three things: ``_caller`` (a turn of the caller's, until it is answered),
-``_reply`` (words are being made) and the playout (words are being heard).
+``_composer`` (words are being made) and ``_voice`` (words are being heard).
 
 The end of the caller's turn is decided by ``rules.judge`` from the words, as soon as they are transcribed in the
 trailing silence; a reply to them is begun at once and *held*. When the turn is over, the held reply leaves; when the
@@ -38,6 +40,7 @@ from telephony_agent.core.barge_in import BargeInJudge
 from telephony_agent.core.call_terms import Announcement, Announcements, CallPolicy, CallRules
 from telephony_agent.core.caller_turn import CallerTurn, Keypad
 from telephony_agent.core.completeness import expectation_of
+from telephony_agent.core.composer import Composer
 from telephony_agent.core.conversation import Conversation, Turn, TurnInput
 from telephony_agent.core.endpointing import (
     Ended,
@@ -51,7 +54,6 @@ from telephony_agent.core.events import (
     AudioHeard,
     CallBegan,
     CallerLeft,
-    CancelReply,
     EndReason,
     EndRequested,
     EngineFailed,
@@ -61,14 +63,13 @@ from telephony_agent.core.events import (
     MarkHeard,
     ReplyDelta,
     ReplyFinished,
-    Respond,
     Stage,
     Synthesized,
     Tick,
     Transcribed,
 )
+from telephony_agent.core.frame_clock import Frame
 from telephony_agent.core.patience import Fillers, Reprompts
-from telephony_agent.core.reply import Reply
 from telephony_agent.core.voice import Voice
 
 END_CAP_S = 20.0
@@ -90,10 +91,8 @@ class CallFlow:
         self._voice = Voice()
         self._fillers = Fillers(announcements.fillers, after_s=rules.filler_after_s, again_s=rules.filler_again_s)
         self._reprompts = Reprompts(announcements.reprompts, after_s=rules.reprompt_after_s)
+        self._composer = Composer(conversation, self._voice, self._fillers, self._reprompts, announcements.apology)
         self._turn = Turn(0, TurnInput.GREETING)
-        self._reply: Reply | None = None
-        self._drafts = 0
-        self._decided_at: float | None = None
         self._caller: CallerTurn | None = None
         self._unfinished: dict[int, CallerTurn] = {}
         self._utterance: MaybeEnded | None = None
@@ -130,7 +129,7 @@ class CallFlow:
             case Transcribed():
                 self._learn(event, now, actions)
             case ReplyDelta() | ReplyFinished() | Synthesized():
-                self._compose(event, now, actions)
+                actions += self._composer.take(event, now)
             case EngineFailed():
                 self._failed(event, now, actions)
             case Tick():
@@ -138,6 +137,7 @@ class CallFlow:
             case _:
                 assert_never(event)
         if self.end_reason is None:
+            self._conclude(now)
             self._settle(now, actions)
         return actions
 
@@ -152,7 +152,7 @@ class CallFlow:
 
     def at_rest(self, now: float) -> bool:
         """Tell whether nobody speaks and no reply is in the making."""
-        busy = self._caller or self._reply or self._keypad.pressed or self._endpointer.in_utterance
+        busy = self._caller or self._composer.composing or self._keypad.pressed or self._endpointer.in_utterance
         return not busy and not self._voice.audible(now)
 
     def account(self, now: float) -> list[Turn]:
@@ -178,7 +178,7 @@ class CallFlow:
                     self._utterance = None
                     if caller is not None:
                         caller.resume()
-                        self._withdraw(actions)
+                        actions += self._composer.withdraw()
                         caller.turn.transcript = ""
                 case Ended(started_ms, speech_end_ms):
                     # Speech that never got the floor is an aside; its audio is dropped here.
@@ -189,8 +189,9 @@ class CallFlow:
                         self._answer_if_known(now, actions)
                 case _:
                     assert_never(signal)
+        self._weigh(event.frame, actions, now)
         if self._endpointer.in_utterance and self._interruptible(now):
-            ours = (self._reply is not None and not self._reply.held) or self._voice.audible(now)
+            ours = (self._composer.composing and not self._composer.holding) or self._voice.audible(now)
             theirs = self._caller is not None and self._caller.open
             accepted = self._judge.hear(speech=event.speech, level_dbov=event.level_dbov)
             if not theirs and (accepted or not ours):
@@ -201,17 +202,50 @@ class CallFlow:
         return self._ending is None or (self._ending is EndReason.AGENT and self._voice.audible(now))
 
     def _take_floor(self, now: float, actions: list[Action]) -> None:
-        """Open a turn of the caller's; whatever we were saying or about to say is over."""
-        self._stop_talking(now, actions)
-        self._ending = self._end_by = None
+        """Open a turn of the caller's. Over our speech we pause at once, but don't give up what we were saying yet."""
+        over = self._turn if self._voice.audible(now) else None
+        if over is not None:
+            self._fillers.rest()
+            actions += self._voice.pause(now)
+        else:
+            self._stop_talking(now, actions)
+            self._ending = self._end_by = None
         self._open(TurnInput.SPEECH, self._endpointer.started_ms)
-        self._caller = CallerTurn(self._turn)
+        self._caller = CallerTurn(self._turn, over=over)
         if self._utterance is not None:
             actions.append(self._caller.transcribe(self._utterance))
 
+    def _weigh(self, frame: Frame, actions: list[Action], now: float) -> None:
+        """Give up what we were saying when speech over it has lasted too long for an aside."""
+        caller = self._caller
+        if caller is None or caller.over is None or not caller.open:
+            return
+        if frame.timestamp_ms - caller.turn.started_ms > self._rules.aside_up_to_ms:
+            self._yield_floor(caller, actions, now)
+
+    def _yield_floor(self, caller: CallerTurn, actions: list[Action], now: float) -> None:
+        """Take speech over ours for an interruption: the reply is withdrawn, its rest is never said."""
+        caller.over = None
+        actions += self._composer.withdraw()
+        actions += self._voice.stop(self.conversation.turns, now)
+        self._ending = self._end_by = None
+
+    def _is_aside(self, text: str) -> bool:
+        return not text or self._policy.is_backchannel(text)
+
+    def _go_on(self, caller: CallerTurn, over: Turn, text: str) -> None:
+        """Take speech over ours for an aside: keep its words, and go on from the word where we stopped."""
+        caller.turn.input = TurnInput.ASIDE
+        caller.turn.transcript = text
+        self._caller = None
+        self._turn = over
+        self._fillers.rest()
+        self._reprompts.interrupted()
+        self._voice.resume()
+
     def _decide(self, now: float) -> None:
         """Note that it is our turn: from here on every millisecond is ours, and too many of them are filled."""
-        self._decided_at = now
+        self._composer.decided_at = now
         self._fillers.watch(now)
 
     def _open(self, kind: TurnInput, started_ms: int = 0) -> None:
@@ -223,22 +257,21 @@ class CallFlow:
             # The caller goes on while we still wait for the words: they belong to the turn that they came from.
             self._unfinished[self._caller.turn.number] = self._caller
             self._caller = None
-        self._withdraw(actions)
+        actions += self._composer.withdraw()
         self._fillers.rest()
         actions += self._voice.stop(self.conversation.turns, now)
-
-    def _withdraw(self, actions: list[Action]) -> None:
-        """Cancel the reply that is in the making."""
-        if self._reply is not None:
-            actions.append(CancelReply(self._reply.turn, self._reply.draft))
-            self._reply = None
 
     def _learn(self, outcome: Transcribed | EngineFailed, now: float, actions: list[Action]) -> None:
         """Take the transcriber's word, for the turn that is open or for one that was overtaken."""
         if self._caller is not None and self._caller.turn.number == outcome.turn:
             caller = self._caller
             caller.learn(outcome)
-            if caller.open and isinstance(caller.outcome, Transcribed):
+            if caller.over is not None and isinstance(caller.outcome, Transcribed):
+                if self._is_aside(caller.outcome.text):
+                    self._endpointer.wait_ms = self._rules.aside_wait_ms
+                else:
+                    self._yield_floor(caller, actions, now)
+            if caller.open and caller.over is None and isinstance(caller.outcome, Transcribed):
                 self._consider(caller, caller.outcome.text, now, actions)
             self._answer_if_known(now, actions)
         elif (overtaken := self._unfinished.get(outcome.turn)) is not None:
@@ -252,12 +285,12 @@ class CallFlow:
         wait_ms = self._rules.judge.wait_ms(text, expectation_of(ours))
         self._endpointer.wait_ms = wait_ms
         spoken_ms = len(self._utterance.audio) // BYTES_PER_MS if self._utterance is not None else 0
-        worth_it = text and wait_ms <= self._rules.endpointing.hangover_ms and self._reply is None
+        worth_it = text and wait_ms <= self._rules.endpointing.hangover_ms and not self._composer.composing
         if worth_it and spoken_ms <= self._rules.speculate_up_to_ms and caller.speculations < self._rules.speculations:
             caller.speculations += 1
             caller.turn.transcript = text
             self.account(now)
-            self._begin_reply(now, actions, held=True)
+            actions += self._composer.begin(caller.turn, now, held=True)
 
     def _answer_if_known(self, now: float, actions: list[Action]) -> None:
         caller = self._caller
@@ -265,10 +298,13 @@ class CallFlow:
             return
         assert caller.decided_at is not None
         caller.turn.timings["transcribe_ms"] = round((now - caller.decided_at) * 1000)
-        if isinstance(caller.outcome, Transcribed):
+        if caller.over is not None:
+            words = caller.outcome.text if isinstance(caller.outcome, Transcribed) else ""
+            self._go_on(caller, caller.over, words)
+        elif isinstance(caller.outcome, Transcribed):
             self._answer(caller.outcome.text, now, actions)
         else:
-            self._fail(now, actions)
+            self._fail(now)
 
     def _answer(self, text: str, now: float, actions: list[Action]) -> None:
         """Reply to what was understood, which may be nothing."""
@@ -286,18 +322,11 @@ class CallFlow:
         if self._policy.is_goodbye(text):
             self._ending = EndReason.GOODBYE
             self._end_by = now + END_CAP_S
-        turn.timings["speculated"] = int(self._reply is not None)
-        if self._reply is None:
-            self._begin_reply(now, actions)
+        turn.timings["speculated"] = int(self._composer.composing)
+        if self._composer.composing:
+            self._composer.let_go(now)
         else:
-            for phrase, speech in self._reply.let_go():
-                self._speak(phrase, speech, now)
-            self._wrap_up(self._reply, now)
-
-    def _begin_reply(self, now: float, actions: list[Action], *, held: bool = False) -> None:
-        self._drafts += 1
-        self._reply = Reply(self._turn.number, self._drafts, asked_at=now, held=held, before=self._turn.reply)
-        actions.append(Respond(self._turn.number, self._drafts, tuple(self.conversation.messages())))
+            actions += self._composer.begin(turn, now)
 
     def _press(self, digit: str, now: float, actions: list[Action]) -> None:
         """Take a key: never an accident, so it stops us at once."""
@@ -309,93 +338,31 @@ class CallFlow:
 
     # ------------------------------------------------------------------ our side
 
-    def _compose(self, event: ReplyDelta | ReplyFinished | Synthesized, now: float, actions: list[Action]) -> None:
-        """Take the reply one step on: words become phrases, phrases become audio."""
-        reply = self._reply
-        if reply is None or reply.draft != event.draft:
-            return
-        timings = self._turn.timings
-        elapsed_ms = round((now - reply.asked_at) * 1000)
-        match event:
-            case ReplyDelta(text=text):
-                if not reply.begun:
-                    timings["first_token_ms"] = elapsed_ms
-                actions += reply.feed(text)
-            case ReplyFinished():
-                actions += reply.finish()
-                if reply.empty and not reply.end_call:
-                    self._fail_reply(reply, now, actions)
-                    return
-            case Synthesized(phrase=phrase, audio=audio):
-                if phrase == 0:
-                    timings["first_phrase_ms"] = elapsed_ms
-                for text, speech in reply.release(phrase, audio):
-                    self._speak(text, speech, now)
-        if not reply.held:
-            self._wrap_up(reply, now)
-
-    def _speak(self, text: str, audio: bytes, now: float) -> None:
-        """Let a phrase of the reply be heard."""
-        if self._decided_at is not None and "turn_gap_ms" not in self._turn.timings:
-            waited_ms = round((now - self._decided_at) * 1000)
-            self._turn.timings["turn_gap_ms"] = self._turn.timings.get("endpoint_ms", 0) + waited_ms
-        self._fillers.rest()
-        self._reprompts.interrupted()
-        self._voice.say(self._turn, text, audio)
-
-    def _wrap_up(self, reply: Reply, now: float) -> None:
-        """Note the reply's words; when nothing of it is still to come, be done with it."""
-        self._turn.reply = reply.text
-        if reply.complete:
-            self._reply = None
-            if not reply.failed:
-                self._failures = 0
-            if reply.end_call:
-                self._ending = self._ending or EndReason.AGENT
-                self._end_by = now + END_CAP_S
-
     def _failed(self, event: EngineFailed, now: float, actions: list[Action]) -> None:
-        reply = self._reply
-        match event.stage:
-            case Stage.TRANSCRIBE:
-                self._learn(event, now, actions)
-            case Stage.RESPOND:
-                if reply is not None and reply.draft == event.draft:
-                    self._fail_reply(reply, now, actions)
-            case Stage.SYNTHESIZE:
-                if reply is not None and reply.draft == event.draft:
-                    self._lose_phrase(reply, event.item, now, actions)
-            case _:
-                assert_never(event.stage)
-
-    def _fail_reply(self, reply: Reply, now: float, actions: list[Action]) -> None:
-        """Apologise for a reply that came to nothing; one that was only held is asked for again when it is due."""
-        if reply.held:
-            self._withdraw(actions)
+        if event.stage is Stage.TRANSCRIBE:
+            self._learn(event, now, actions)
         else:
-            self._fail(now, actions)
+            actions += self._composer.fail(event, now)
 
-    def _lose_phrase(self, reply: Reply, phrase: int, now: float, actions: list[Action]) -> None:
-        """Let the apology stand in the place of a phrase that could not be spoken."""
-        if reply.held:
-            self._withdraw(actions)
+    def _conclude(self, now: float) -> None:
+        """Draw the consequences of what became of a reply."""
+        result, self._composer.result = self._composer.result, None
+        if result is None:
             return
-        reply.failed = True
-        self._failures += 1
-        apology = self._say.apology
-        for text, speech in reply.release(phrase, apology.audio):
-            self._speak(apology.text if speech is apology.audio else text, speech, now)
+        if result.failed:
+            self._fail(now)
+            return
+        self._failures = self._failures + 1 if result.lost_phrase else 0
         if self._failures >= self._rules.max_failures:
-            self._fail(now, actions)
-        else:
-            self._wrap_up(reply, now)
+            self._end(EndReason.FAULT, self._say.fault_goodbye, now)
+        elif result.end_call:
+            self._ending = self._ending or EndReason.AGENT
+            self._end_by = now + END_CAP_S
 
-    def _fail(self, now: float, actions: list[Action]) -> None:
+    def _fail(self, now: float) -> None:
         """Apologise for an engine and go on; after ``max_failures`` in a row, take leave."""
         self._caller = None
-        # A phrase that was lost has been counted when it was.
-        self._failures += not (self._reply is not None and self._reply.failed)
-        self._withdraw(actions)
+        self._failures += 1
         if self._failures >= self._rules.max_failures:
             self._end(EndReason.FAULT, self._say.fault_goodbye, now)
         else:
@@ -409,8 +376,7 @@ class CallFlow:
     def _say_fixed(self, announcement: Announcement) -> None:
         self._reprompts.interrupted()
         self._voice.announce(self._turn, announcement)
-        if self._reply is not None:
-            self._reply.before = self._turn.reply
+        self._composer.announced(self._turn)
 
     # ------------------------------------------------------------------ the clock's side
 
@@ -420,6 +386,8 @@ class CallFlow:
             self._open(TurnInput.DTMF)
             self._decide(now)
             self._answer(" ".join(keys), now, actions)
+        if self._composer.composing and self._caller is None:
+            self._fillers.watch_gap(now, silent=not self._voice.audible(now))
         if (filler := self._fillers.take(now)) is not None:
             self._say_fixed(filler)
         at_rest = self.at_rest(now)
@@ -429,7 +397,7 @@ class CallFlow:
             self._wait(now)
         actions += self._voice.due(now)
         if self._ending is not None:
-            over = self._reply is None and self._caller is None and self._voice.settled(now)
+            over = not self._composer.composing and self._caller is None and self._voice.settled(now)
             if over or (self._end_by is not None and now >= self._end_by):
                 self._finish(self._ending, now, actions)
 
@@ -460,7 +428,7 @@ class CallFlow:
         self._announce(words)
 
     def _finish(self, reason: EndReason, now: float, actions: list[Action]) -> None:
-        self._withdraw(actions)
+        actions += self._composer.withdraw()
         self._voice.hang_up(now)
         self.account(now)
         self.end_reason = reason

@@ -39,6 +39,10 @@ class CallPolicy(Protocol):
         """Tell whether the caller takes leave with these words."""
         ...
 
+    def is_backchannel(self, text: str) -> bool:
+        """Tell whether these words only say that the caller listens."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class CallRules:
@@ -47,6 +51,10 @@ class CallRules:
     endpointing: EndpointingRules = field(default_factory=EndpointingRules)
     barge_in: BargeInRules = field(default_factory=BargeInRules)
     judge: TurnJudge = field(default_factory=RuleJudge)
+    aside_up_to_ms: int = 1200
+    """Speech over our own that lasts longer wants the floor, whatever its words."""
+    aside_wait_ms: int = 220
+    """The trailing silence after which we go on where an aside had stopped us."""
     speculations: int = 2
     """Replies that may be begun for one turn before it is decided to be over."""
     speculate_up_to_ms: int = 15_000

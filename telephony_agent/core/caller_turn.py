@@ -17,9 +17,13 @@ KEY_PAUSE_S = 1.5
 
 @dataclass(slots=True)
 class CallerTurn:
-    """One turn while the caller has the floor, or waits for us to understand."""
+    """One turn while the caller has the floor, or waits for us to understand.
+
+    ``over`` is the turn of ours that the caller speaks over, as long as this may still be an aside.
+    """
 
     turn: Turn
+    over: Turn | None = None
     attempt: int = 0
     outcome: Transcribed | EngineFailed | None = None
     decided_at: float | None = None

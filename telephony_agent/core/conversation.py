@@ -28,6 +28,8 @@ class TurnInput(StrEnum):
     SPEECH = "speech"
     DTMF = "dtmf"
     SILENCE = "silence"
+    ASIDE = "aside"
+    """Words over ours that didn't want the floor: "mm-hm". They are kept, and nobody answers them."""
 
 
 @dataclass(slots=True)
@@ -71,7 +73,7 @@ class Conversation:
         for turn in reversed(self.turns):
             if turn.reply_heard:
                 return False
-            if turn.transcript:
+            if turn.transcript and turn.input is not TurnInput.ASIDE:
                 return True
         return False
 
@@ -87,7 +89,8 @@ class Conversation:
     def _history(self, first: int) -> list[ChatMessage]:
         messages = [ChatMessage(role="system", content=self._system)]
         for turn in self.turns[first:]:
-            _append(messages, "user", turn.transcript)
+            if turn.input is not TurnInput.ASIDE:
+                _append(messages, "user", turn.transcript)
             _append(messages, "assistant", turn.reply_heard)
         return messages
 

@@ -19,6 +19,11 @@ class Fillers:
         """Begin to wait for our answer."""
         self.deadline = now + self._after_s
 
+    def watch_gap(self, now: float, *, silent: bool) -> None:
+        """Wait for the rest of an answer that stopped half-way."""
+        if silent and self.deadline is None:
+            self.watch(now)
+
     def rest(self) -> None:
         """Stop waiting: we speak, or there is nothing to say."""
         self.deadline = None

@@ -22,13 +22,14 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from telephony_agent.audio import BYTES_PER_MS, FRAME_MS, FRAME_SAMPLES
+from telephony_agent.audio import BYTES_PER_MS, FRAME_MS, FRAME_SAMPLES, decode_mulaw, level_dbov
 
 LEAD_MS = 400
 REFILL_MS = 300
 """Sending resumes when the buffer falls to this; so frames go in groups of five or so, one timer a group."""
 GRACE_S = 1.5
 MAX_LAG_S = 1.0
+_SEEK_FRAMES = 6
 
 
 @dataclass(slots=True)
@@ -59,9 +60,17 @@ class Phrase:
 
     def heard_text(self) -> str:
         """Return the words that were heard, to the nearest whole word."""
-        if self.heard >= len(self.audio):
-            return self.text
-        limit = len(self.text) * self.heard / len(self.audio)
+        return self.text if self.heard >= len(self.audio) else " ".join(self._heard_words())
+
+    def remainder(self) -> tuple[str, bytes]:
+        """Return the words that were not heard, and their audio from the beginning of the first of them."""
+        words = self._heard_words()
+        rest = " ".join(self.text.split()[len(words) :])
+        start = len(self.audio) * sum(len(word) + 1 for word in words) // max(1, len(self.text))
+        return rest, self.audio[_quietest_near(self.audio, start) :]
+
+    def _heard_words(self) -> list[str]:
+        limit = len(self.text) * self.heard / max(1, len(self.audio))
         words: list[str] = []
         length = 0
         for word in self.text.split():
@@ -70,7 +79,18 @@ class Phrase:
                 break
             words.append(word)
             length += len(word) + 1
-        return " ".join(words)
+        return words
+
+
+def _quietest_near(audio: bytes, position: int) -> int:
+    """Return the frame boundary around a position where the audio (mu-law) is quietest: words meet there."""
+    near = position // FRAME_SAMPLES
+    frames = range(max(0, near - _SEEK_FRAMES), min(len(audio) // FRAME_SAMPLES, near + _SEEK_FRAMES + 1))
+
+    def loudness(frame: int) -> float:
+        return level_dbov(decode_mulaw(audio[frame * FRAME_SAMPLES : (frame + 1) * FRAME_SAMPLES]))
+
+    return min(frames, key=lambda frame: (loudness(frame), abs(frame - near)), default=0) * FRAME_SAMPLES
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,6 @@ class Reply:
     """Whether the model has begun to word it."""
     worded: bool = False
     """Whether the model has finished."""
-    failed: bool = False
     _splitter: PhraseSplitter = field(default_factory=PhraseSplitter)
     _texts: list[str] = field(default_factory=list)
     _audio: dict[int, bytes] = field(default_factory=dict)

@@ -1,4 +1,9 @@
-"""Our voice in a call: what is said in which turn, and the one ledger of what was heard of it."""
+"""Our voice in a call: what is said in which turn, and the one ledger of what was heard of it.
+
+While it is not yet clear whether the caller wants the floor or only says "mm-hm", the voice is *paused*: Twilio's
+buffer is cleared, but what was not heard is kept, from the word where it stopped, and what is said meanwhile queues
+behind it.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +22,14 @@ class Voice:
         self._playout = Playout()
         self._phrases: dict[int, list[Phrase]] = {}
         self._silent_at: float | None = None
-
-    @property
-    def ends_at(self) -> float:
-        """When the caller hears the last of what was sent."""
-        return self._playout.ends_at
+        self._kept: list[tuple[int, str, bytes]] | None = None
 
     def say(self, turn: Turn, text: str, audio: bytes) -> None:
         """Speak one phrase (mu-law, whole frames) behind those that are still to be heard."""
-        self._phrases.setdefault(turn.number, []).append(self._playout.add(turn.number, text, audio))
+        if self._kept is not None:
+            self._kept.append((turn.number, text, audio))
+        else:
+            self._add(turn.number, text, audio)
 
     def announce(self, turn: Turn, announcement: Announcement) -> None:
         """Speak fixed words; they become part of the turn's reply."""
@@ -57,14 +61,28 @@ class Voice:
         """Return when something must be sent next, and when we fall silent."""
         return self._playout.deadline(), self._silent_at
 
+    def pause(self, now: float) -> list[Action]:
+        """Be silent at once, but keep what was not heard."""
+        cut = self._playout.clear(now)
+        self._kept = [(phrase.turn, *phrase.remainder()) for phrase in cut]
+        return [SendClear()]
+
+    def resume(self) -> None:
+        """Go on from the word where the pause began."""
+        kept, self._kept = self._kept or [], None
+        for turn, text, audio in kept:
+            self._add(turn, text, audio)
+
     def stop(self, turns: Sequence[Turn], now: float) -> list[Action]:
         """Be silent at once; turns of which something was cut are marked as interrupted."""
-        if not self._playout.audible(now):
-            return []
-        cut = {phrase.turn for phrase in self._playout.clear(now)}
+        kept, self._kept = self._kept or [], None
+        cut = {turn for turn, _, _ in kept}
+        audible = self._playout.audible(now)
+        if audible:
+            cut |= {phrase.turn for phrase in self._playout.clear(now)}
         for turn in turns:
             turn.interrupted |= turn.number in cut
-        return [SendClear()]
+        return [SendClear()] if audible else []
 
     def hang_up(self, now: float) -> None:
         """Settle the account: what was not heard by now never will be."""
@@ -76,3 +94,7 @@ class Voice:
         for turn in turns:
             phrases = self._phrases.get(turn.number, [])
             turn.reply_heard = " ".join(filter(None, (phrase.heard_text() for phrase in phrases)))
+
+    def _add(self, turn: int, text: str, audio: bytes) -> None:
+        if audio:
+            self._phrases.setdefault(turn, []).append(self._playout.add(turn, text, audio))

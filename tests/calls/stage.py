@@ -39,7 +39,7 @@ from telephony_agent.core.events import (
     Transcribed,
 )
 from telephony_agent.core.frame_clock import Frame
-from telephony_agent.sales.farewell import FarewellPolicy
+from telephony_agent.sales.phrasebook import Phrasebook
 
 FRAME_S = 0.02
 MS_PER_CHAR = 60
@@ -109,7 +109,7 @@ class Call:
         lose_marks: bool = False,
     ) -> None:
         self.conversation = Conversation("You are Ava.", budget=400, count=lambda text: len(text.split()))
-        self.flow = CallFlow(rules or CallRules(), ANNOUNCEMENTS, self.conversation, FarewellPolicy())
+        self.flow = CallFlow(rules or CallRules(), ANNOUNCEMENTS, self.conversation, Phrasebook())
         self.now = 100.0
         self.stream_ms = 155
         self.log: list[Event | Action] = []

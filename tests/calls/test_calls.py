@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from telephony_agent.core.call_terms import CallRules
+from telephony_agent.core.conversation import TurnInput
 from telephony_agent.core.events import CancelReply, EndReason, Respond, SendClear, SendMark, Stage
 from tests.calls.stage import ANNOUNCEMENTS, Call
 
@@ -147,6 +148,66 @@ def test_after_a_barge_in_nothing_of_the_old_reply_is_played() -> None:
     assert not call.twin.queue
     call.caller_waits(0.4)
     assert len(call.twin.played) == played
+
+
+LONG = "We have three plans, and the first of them is the starter plan for nineteen dollars a month."
+
+
+@pytest.mark.parametrize("sound", ["mm-hm", "okay right", ""])
+def test_an_aside_pauses_us_and_we_go_on_from_the_word_where_we_stopped(sound: str) -> None:
+    call = Call([LONG, "Another."])
+    call.caller_listens()
+    call.caller_says("tell me about the plans")
+    call.caller_waits(2.2)
+    call.caller_says(sound, seconds=0.4)
+    call.caller_listens()
+    assert call.sent(SendClear), "it was clear at first that somebody spoke"
+    assert call.heard[1] == LONG
+    assert not call.turns[1].interrupted
+    assert (call.turns[2].input, call.turns[2].transcript) == (TurnInput.ASIDE, sound)
+    call.caller_says("how much does it cost")
+    call.caller_listens()
+    assert call.prompts[1][-2:] == [
+        {"role": "assistant", "content": LONG},
+        {"role": "user", "content": "how much does it cost"},
+    ]
+
+
+def test_an_aside_over_a_goodbye_does_not_keep_the_line_open() -> None:
+    call = Call(["Thank you for your time today, and goodbye. [END_CALL]"])
+    call.caller_listens()
+    call.caller_says("not interested")
+    call.caller_waits(1.5)
+    call.caller_says("okay", seconds=0.4)
+    call.caller_listens()
+    assert call.heard[1] == "Thank you for your time today, and goodbye."
+    assert call.hung_up is not None
+    assert call.hung_up.reason is EndReason.AGENT
+
+
+def test_long_speech_over_ours_is_an_interruption_even_when_it_can_not_be_understood() -> None:
+    call = Call([LONG])
+    call.caller_listens()
+    call.caller_says("tell me about the plans")
+    call.caller_waits(2.2)
+    call.caller_says("", seconds=2.0)
+    call.caller_listens()
+    assert call.turns[1].interrupted
+    assert call.heard[2] == ANNOUNCEMENTS.not_understood.text
+
+
+def test_an_aside_while_the_reply_is_still_being_worded_loses_none_of_it() -> None:
+    call = Call([LONG], word_s=0.4)
+    call.caller_listens()
+    call.caller_says("tell me about the plans")
+    call.caller_waits(3.0)
+    call.caller_says("mm-hm", seconds=0.4)
+    call.caller_listens()
+    fillers = [filler.text for filler in ANNOUNCEMENTS.fillers]
+    heard = call.heard[1]
+    for filler in fillers:
+        heard = heard.replace(f"{filler} ", "")
+    assert heard == LONG
 
 
 def test_a_click_over_our_speech_does_not_stop_it() -> None:

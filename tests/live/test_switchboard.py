@@ -17,7 +17,7 @@ from telephony_agent.engines.scripted import (
 from telephony_agent.live import switchboard as module
 from telephony_agent.live.engine_room import Deadlines, EngineRoom, Engines, render_announcements
 from telephony_agent.live.switchboard import Switchboard
-from telephony_agent.sales.farewell import FarewellPolicy
+from telephony_agent.sales.phrasebook import Phrasebook
 from tests.loopback.agent import PLAYBOOK
 
 
@@ -28,7 +28,7 @@ def with_switchboard(scenario: Callable[[Switchboard], Awaitable[None]], *, max_
 
     async def run() -> None:
         await scenario(
-            Switchboard(room, announcements, "You are Ava.", FarewellPolicy(), CallRules(), max_calls=max_calls)
+            Switchboard(room, announcements, "You are Ava.", Phrasebook(), CallRules(), max_calls=max_calls)
         )
 
     try:

@@ -24,7 +24,7 @@ from telephony_agent.engines.scripted import (
 )
 from telephony_agent.live.engine_room import Deadlines, EngineRoom, Engines, render_announcements
 from telephony_agent.live.switchboard import Switchboard
-from telephony_agent.sales.farewell import FarewellPolicy
+from telephony_agent.sales.phrasebook import Phrasebook
 from telephony_agent.sales.playbook import Playbook
 from telephony_agent.web.app import create_app
 from telephony_agent.web.server import server_config
@@ -106,7 +106,7 @@ def running(parts: Parts | None = None) -> Iterator[Agent]:
             room,
             announcements,
             parts.playbook.system_prompt(),
-            FarewellPolicy(),
+            Phrasebook(),
             parts.rules,
             max_calls=parts.max_calls,
         )
@@ -132,7 +132,7 @@ def running(parts: Parts | None = None) -> Iterator[Agent]:
         finally:
             started.set()
 
-    thread = threading.Thread(target=run, name="agent-under-test")
+    thread = threading.Thread(target=run, name="agent-under-test", daemon=True)
     thread.start()
     assert started.wait(60), "the server did not start"
     try:
