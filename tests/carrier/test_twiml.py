@@ -1,0 +1,200 @@
+"""The TwiML documents: equal to what Twilio's own library builds, and safe whatever is filled in."""
+
+from __future__ import annotations
+
+import shutil
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twilio.twiml.voice_response import Connect, Dial, VoiceResponse
+
+from telephony_agent.carrier.twiml import TwimlDocuments, shipped_documents
+from telephony_agent.errors import LocalProtocolError, SettingError
+
+STREAM_URL = "wss://agent.example.com/twilio/media"
+ENDED_URL = "https://agent.example.com/twilio/stream-ended"
+documents = TwimlDocuments()
+
+
+def canonical(xml: str) -> str:
+    """Drop what has no meaning in TwiML: the spaces between elements and the order of attributes."""
+    return ET.canonicalize(xml, strip_text=True)
+
+
+def answer(**parameters: str) -> str:
+    return documents.answer(stream_url=STREAM_URL, ended_url=ENDED_URL, parameters={"token": "t0ken"} | parameters)
+
+
+def custom_parameters(xml: str) -> dict[str, str]:
+    """Read the parameters as Twilio does."""
+    return {p.get("name", ""): p.get("value", "") for p in ET.fromstring(xml.encode()).iter("Parameter")}
+
+
+# What the documents say
+
+
+def test_answer_is_what_twilios_library_builds() -> None:
+    expected = VoiceResponse()
+    connect = Connect(action=ENDED_URL, method="POST")
+    stream = connect.stream(url=STREAM_URL)
+    stream.parameter(name="token", value="t0ken")
+    stream.parameter(name="direction", value="inbound")
+    expected.append(connect)
+    expected.hangup()
+    assert canonical(answer(direction="inbound")) == canonical(str(expected))
+
+
+def test_transfer_is_what_twilios_library_builds() -> None:
+    expected = VoiceResponse()
+    expected.say("We are sorry, we have a technical problem. Please hold on, you are being connected to a person.")
+    dial = Dial(timeout=20)
+    dial.number("+15005550006")
+    expected.append(dial)
+    expected.say("We are sorry, nobody can take this call right now. Please try again later. Goodbye.")
+    expected.hangup()
+    assert canonical(documents.transfer(number="+15005550006")) == canonical(str(expected))
+
+
+def test_goodbye_is_what_twilios_library_builds() -> None:
+    expected = VoiceResponse()
+    expected.hangup()
+    assert canonical(documents.goodbye()) == canonical(str(expected))
+
+
+@pytest.mark.parametrize("name", ["busy", "unavailable", "apology"])
+def test_the_spoken_refusals_say_one_sentence_and_hang_up(name: str) -> None:
+    root = ET.fromstring(getattr(documents, name)().encode())
+    assert [element.tag for element in root] == ["Say", "Hangup"]
+    expected = VoiceResponse()
+    expected.say(root.findtext("Say"))
+    expected.hangup()
+    assert canonical(getattr(documents, name)()) == canonical(str(expected))
+
+
+def test_nobody_is_left_on_a_dead_line_after_the_stream() -> None:
+    root = ET.fromstring(answer().encode())
+    assert [element.tag for element in root] == ["Connect", "Hangup"]
+    assert root[0].get("action") == ENDED_URL
+
+
+def test_every_answer_is_a_whole_document_without_comments_and_placeholders() -> None:
+    for xml in (answer(), documents.busy(), documents.transfer(number="+15005550006"), documents.apology()):
+        assert xml.startswith('<?xml version="1.0" encoding="UTF-8"?>\n<Response>')
+        assert "<!--" not in xml
+        assert "{" not in xml
+
+
+def test_the_shipped_documents_are_valid_xml_before_they_are_filled() -> None:
+    names = {entry.name for entry in shipped_documents().iterdir()}
+    assert names == {
+        "answer.xml",
+        "busy.xml",
+        "unavailable.xml",
+        "goodbye.xml",
+        "transfer.xml",
+        "apology.xml",
+    }
+
+
+def test_an_answer_does_not_remember_the_one_before() -> None:
+    assert custom_parameters(answer(lead="7")) == {"token": "t0ken", "lead": "7"}
+    assert custom_parameters(answer()) == {"token": "t0ken"}
+
+
+# What is filled in
+
+
+def test_a_value_never_becomes_markup_or_a_placeholder() -> None:
+    hostile = '"/></Stream><Hangup/>&{token}'
+    assert custom_parameters(answer(caller_name=hostile))["caller_name"] == hostile
+    assert custom_parameters(answer(token="{ended_url}"))["token"] == "{ended_url}"
+
+
+def test_what_xml_cannot_hold_is_replaced() -> None:
+    assert custom_parameters(answer(name="a\x00b\ud800c\ufffe"))["name"] == "a\ufffdb\ufffdc\ufffd"
+
+
+_names = st.from_regex(r"[a-z_]{1,20}", fullmatch=True).filter(lambda name: name != "token")
+_values = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), max_size=100)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(_names, _values, max_size=5))
+def test_every_text_comes_back_as_it_went_in(parameters: dict[str, str]) -> None:
+    assert custom_parameters(answer(**parameters)) == {"token": "t0ken"} | parameters
+
+
+def test_a_parameter_must_stay_below_500_characters_with_its_name() -> None:
+    assert custom_parameters(answer(note="x" * 495))["note"] == "x" * 495
+    with pytest.raises(LocalProtocolError, match=r"'note' has 500 characters"):
+        answer(note="x" * 496)
+
+
+def test_a_missing_token_is_an_error() -> None:
+    with pytest.raises(LocalProtocolError, match="token"):
+        documents.answer(stream_url=STREAM_URL, ended_url=ENDED_URL, parameters={})
+
+
+def test_a_stream_url_with_a_query_string_is_an_error() -> None:
+    with pytest.raises(LocalProtocolError, match="query"):
+        documents.answer(stream_url=f"{STREAM_URL}?token=1", ended_url=ENDED_URL, parameters={"token": "t"})
+
+
+# Documents of the user
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """Copy the shipped documents to where a user may edit them."""
+    for entry in shipped_documents().iterdir():
+        (tmp_path / entry.name).write_bytes(entry.read_bytes())
+    return tmp_path
+
+
+def test_edited_documents_are_used(own: Path) -> None:
+    (own / "busy.xml").write_text("<Response><Reject reason='busy'/></Response>")
+    assert '<Reject reason="busy" />' in TwimlDocuments(own).busy()
+
+
+def test_a_fixed_parameter_in_the_document_is_kept_but_not_given_twice(own: Path) -> None:
+    text = (own / "answer.xml").read_text()
+    (own / "answer.xml").write_text(text.replace("</Stream>", '<Parameter name="campaign" value="spring"/></Stream>'))
+    edited = TwimlDocuments(own)
+    parameters = {"token": "t"}
+    xml = edited.answer(stream_url=STREAM_URL, ended_url=ENDED_URL, parameters=parameters)
+    assert custom_parameters(xml) == {"token": "t", "campaign": "spring"}
+    with pytest.raises(LocalProtocolError, match="'campaign' is given twice"):
+        edited.answer(stream_url=STREAM_URL, ended_url=ENDED_URL, parameters=parameters | {"campaign": "x"})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [
+        ("busy", "<Response>", "not valid XML"),
+        ("busy", "<Reply/>", "allowed is <Response>"),
+        ("busy", "<Response><Say>{caller}</Say></Response>", "unknown placeholder {caller}, allowed: none"),
+        ("transfer", "<Response><Dial>{num}</Dial></Response>", "allowed: {transfer_number}"),
+        ("answer", "<Response><Hangup/></Response>", "has no <Stream>"),
+    ],
+)
+def test_a_document_that_cannot_work_is_an_error_at_the_start(own: Path, name: str, text: str, complaint: str) -> None:
+    (own / f"{name}.xml").write_text(text)
+    with pytest.raises(SettingError) as caught:
+        TwimlDocuments(own)
+    assert complaint in str(caught.value)
+    assert f"{name}.xml" in str(caught.value)
+
+
+def test_a_missing_document_is_an_error_at_the_start(own: Path) -> None:
+    (own / "apology.xml").unlink()
+    with pytest.raises(SettingError, match=r"apology\.xml: can't be read"):
+        TwimlDocuments(own)
+
+
+def test_missing_directory_names_the_first_document(own: Path) -> None:
+    shutil.rmtree(own)
+    with pytest.raises(SettingError, match=r"answer\.xml"):
+        TwimlDocuments(own)
