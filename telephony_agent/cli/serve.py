@@ -14,7 +14,7 @@ from telephony_agent.carrier.twiml import TwimlDocuments
 from telephony_agent.cli.build import call_rules, load_engine_room, load_playbook
 from telephony_agent.errors import SettingError, TelephonyAgentError
 from telephony_agent.live.engine_room import EngineRoom, render_announcements
-from telephony_agent.live.switchboard import Switchboard
+from telephony_agent.live.switchboard import Switchboard, opening
 from telephony_agent.sales.phrasebook import Phrasebook
 from telephony_agent.sales.playbook import Playbook
 from telephony_agent.settings import ModelSet, Settings
@@ -79,6 +79,9 @@ class AgentServer:
         try:
             room = await asyncio.to_thread(load_engine_room, settings.model, settings.call)
             announcements = await asyncio.to_thread(render_announcements, self._playbook, room.engines.synthesizer)
+            read_ahead = opening(self._playbook.system_prompt(), announcements)
+            # Read once for all: the sessions of all calls begin with this memory.
+            await asyncio.to_thread(room.engines.responder.session().prefill, read_ahead, lambda: False)
         except TelephonyAgentError as error:
             self.failure = error
             self._uvicorn.should_exit = True

@@ -96,6 +96,7 @@ class Leg:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._over = False
+        self._reported = -1
 
     def begin(self) -> None:
         """Speak the greeting."""
@@ -141,6 +142,7 @@ class Leg:
                 self._note("Event", event)
             for action in actions:
                 self._perform(action)
+            self._report()
             self._arm()
         except Exception:  # the leg's outermost edge: whatever happens, only this call ends
             self._log.exception("A call was ended by a fault of ours")
@@ -176,6 +178,13 @@ class Leg:
         if (turn := getattr(what, "turn", None)) is not None:
             bound = bound.bind(turn=turn)
         (bound.bind(words=repr(what)) if self._log_words else bound).debug(kind)
+
+    def _report(self) -> None:
+        """Log where the time of the newest turn went, once its answer begins."""
+        turn = self.flow.conversation.turns[-1] if self.flow.conversation.turns else None
+        if turn is not None and turn.number > self._reported and "turn_gap_ms" in turn.timings:
+            self._reported = turn.number
+            self._log.bind(turn=turn.number, **turn.timings).info("Turn answered")
 
     # ------------------------------------------------------------------ engine work
 

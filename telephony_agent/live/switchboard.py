@@ -36,6 +36,14 @@ REPLY_ROOM_TOKENS = 150
 """Of the model's window, what is left free for the reply."""
 
 
+def opening(system_prompt: str, announcements: Announcements) -> list[Message]:
+    """Return what every conversation begins with: what a responder may read before anybody calls."""
+    return [
+        Message(role="system", content=system_prompt),
+        Message(role="assistant", content=announcements.greeting.text),
+    ]
+
+
 class CallState(StrEnum):
     """Where a call is in its life."""
 
@@ -219,11 +227,8 @@ class Switchboard:
 
     def _prefill(self, call: Call) -> None:
         """Let the responder read what it can know before the caller has said a word."""
-        messages = [
-            Message(role="system", content=self._system_prompt),
-            Message(role="assistant", content=self._announcements.greeting.text),
-        ]
         session = call.session
+        messages = opening(self._system_prompt, self._announcements)
 
         def work(job: Job) -> None:
             session.prefill(messages, job.cancelled)
