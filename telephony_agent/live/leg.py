@@ -95,6 +95,7 @@ class Leg:
         self._jobs: dict[tuple[Stage, int], list[Job]] = {}
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._armed_for: float | None = None
         self._over = False
         self._reported = -1
 
@@ -260,16 +261,17 @@ class Leg:
 
     def _arm(self) -> None:
         deadline = None if self._over else self.flow.deadline()
+        if deadline == self._armed_for:
+            return
         if self._timer is not None:
-            if deadline is not None and self._timer.when() == deadline:
-                return
             self._timer.cancel()
             self._timer = None
+        self._armed_for = deadline
         if deadline is not None:
             self._timer = self._loop.call_at(deadline, self._tick)
 
     def _tick(self) -> None:
-        self._timer = None
+        self._timer = self._armed_for = None
         self.tell(Tick())
 
     def _close(self, reason: EndReason) -> None:

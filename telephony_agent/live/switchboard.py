@@ -186,7 +186,8 @@ class Switchboard:
             # The carrier says that it is over, but no ``stop`` came: don't talk to a dead line.
             call.leg.tell(CallerLeft(stopped=True))
         else:
-            self.end(call, EndReason.CALLER)
+            # Its stream never came, whoever gave up first.
+            self.end(call, EndReason.LINE)
 
     async def drain(self, timeout_s: float) -> None:
         """Take no more calls, take leave in the live ones, wait until they are over."""

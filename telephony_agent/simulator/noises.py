@@ -1,0 +1,78 @@
+"""Sounds on the caller's side that are no speech: line noise, hum, a cough, a click."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from telephony_agent.simulator.mulaw import Pcm
+
+RATE: Final = 8000
+FULL_SCALE: Final = 32768.0
+
+Samples = npt.NDArray[np.float64]
+
+
+def level_dbov(pcm: Pcm) -> float:
+    """Measure the RMS level against digital full scale; minus infinity for digital silence."""
+    power = float(np.mean(np.square(pcm, dtype=np.float64))) if len(pcm) else 0.0
+    return 10 * math.log10(power / FULL_SCALE**2) if power else -math.inf
+
+
+def at_level(samples: Samples, dbov: float) -> Pcm:
+    """Scale samples to an RMS level."""
+    rms = math.sqrt(float(np.mean(np.square(samples)))) if len(samples) else 0.0
+    gain = FULL_SCALE * 10 ** (dbov / 20) / rms if rms else 0.0
+    return np.clip(np.round(samples * gain), -32768, 32767).astype(np.int16)
+
+
+def noise(kind: str, samples: int, dbov: float, rng: np.random.Generator) -> Pcm:
+    """Make ``samples`` samples of a kind of noise; the level is the RMS over all of them.
+
+    Raises:
+        KeyError: no such kind; see ``KINDS``.
+    """
+    return at_level(KINDS[kind](samples, rng), dbov)
+
+
+def _white(samples: int, rng: np.random.Generator) -> Samples:
+    return rng.standard_normal(samples)
+
+
+def _pink(samples: int, rng: np.random.Generator) -> Samples:
+    spectrum = np.fft.rfft(rng.standard_normal(samples))
+    pink: Samples = np.fft.irfft(spectrum / np.sqrt(np.arange(1, len(spectrum) + 1)), samples)
+    return pink
+
+
+def _hum(samples: int, rng: np.random.Generator) -> Samples:
+    time = np.arange(samples) / RATE
+    hum = np.zeros(samples)
+    for n in range(1, 7):
+        hum += np.sin(2 * np.pi * 50 * n * time + rng.uniform(0, 2 * np.pi)) / n
+    return hum
+
+
+def _cough(samples: int, rng: np.random.Generator) -> Samples:
+    envelope: Samples = np.exp(-np.arange(samples) / (0.25 * samples)) * np.minimum(
+        1, np.arange(samples) / (0.005 * RATE)
+    )
+    return _pink(samples, rng) * envelope
+
+
+def _click(samples: int, rng: np.random.Generator) -> Samples:
+    return rng.standard_normal(samples) * np.exp(-np.arange(samples) / (0.002 * RATE))
+
+
+KINDS: Final[Mapping[str, Callable[[int, np.random.Generator], Samples]]] = {
+    "white": _white,
+    "pink": _pink,
+    "hum": _hum,
+    "cough": _cough,
+    "click": _click,
+}
+"""The kinds of noise by name."""

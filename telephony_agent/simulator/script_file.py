@@ -1,0 +1,252 @@
+"""Reads caller scripts from YAML, with errors that name the place and the fix.
+
+A script::
+
+    about: asks for the price and hangs up
+    voice: en-gb+f3                  # an espeak-ng voice; also rate (words a minute) and pitch (0 to 99)
+    noise: {kind: pink, dbov: -60}   # on the line all through the call
+    expect: {ended_by: caller}       # agent, caller or any; also reasons (those of the agent's API that are right) and
+                                     # utterances (how often the agent must at least speak)
+    steps:
+      - say: how much does it cost         # waits until the agent has spoken and fallen silent
+      - say: [can we meet on Thursday, 600, at ten thirty]     # a pause of 600 ms in the middle
+      - say: wait stop                     # speaks once the agent has spoken for 900 ms
+        interrupt_ms: 900
+      - say: mm-hm                         # doesn't count as a turn: no answer is expected
+        interrupt_ms: 500
+        answered: false
+      - keys: "12#"
+      - noise: cough
+        ms: 300
+      - wait_ms: 2000
+      - hang_up: after_reply               # or: now
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from telephony_agent.errors import TelephonyAgentError
+from telephony_agent.simulator.noises import KINDS
+from telephony_agent.simulator.script import (
+    Echo,
+    Expect,
+    HangUpStep,
+    KeysStep,
+    Noise,
+    NoiseStep,
+    SayStep,
+    Script,
+    Side,
+    Step,
+    Voice,
+    WaitStep,
+)
+
+
+class ScriptError(TelephonyAgentError):
+    """A caller script can't be used; the message names the script, the place in it and the fix."""
+
+    code = "script"
+
+
+def shipped_names() -> tuple[str, ...]:
+    """List the scripts that come with the package."""
+    folder = resources.files("telephony_agent.simulator") / "scripts"
+    return tuple(sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml")))
+
+
+def load(name_or_path: str) -> Script:
+    """Read a shipped script by its name, or any script by its path.
+
+    Raises:
+        ScriptError: there is none, or it is wrong.
+    """
+    if name_or_path in shipped_names():
+        source = resources.files("telephony_agent.simulator") / "scripts" / f"{name_or_path}.yaml"
+        return parse(name_or_path, source.read_text(encoding="utf-8"))
+    path = Path(name_or_path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        known = ", ".join(shipped_names())
+        raise ScriptError(f"no caller script {name_or_path!r}: give a file or one of {known}") from error
+    return parse(path.stem, text)
+
+
+def parse(name: str, text: str) -> Script:
+    """Read a script.
+
+    Raises:
+        ScriptError: not YAML, an unknown or missing key, or a value of the wrong kind.
+    """
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ScriptError(f"script {name}: not YAML: {error}") from error
+    reader = _Reader(f"script {name}")
+    table = reader.table(document, "the file", required={"steps"}, optional=_SCRIPT_KEYS)
+    steps: list[object] = reader.checked(table["steps"], list, "steps")
+    return Script(
+        name=name,
+        steps=tuple(reader.step(item, f"steps[{index}]") for index, item in enumerate(steps)),
+        about=reader.checked(table.get("about", ""), str, "about"),
+        voice=reader.voice(table),
+        expect=reader.expect(table.get("expect", {})),
+        noise=reader.noise(table["noise"]) if "noise" in table else None,
+        echo=reader.echo(table["echo"]) if "echo" in table else None,
+        patience_ms=reader.whole(table.get("patience_ms", _USUAL.patience_ms), "patience_ms"),
+        give_up_ms=reader.whole(table.get("give_up_ms", _USUAL.give_up_ms), "give_up_ms"),
+        limit_ms=reader.whole(table.get("limit_ms", _USUAL.limit_ms), "limit_ms"),
+    )
+
+
+_USUAL: Final = Script("", ())
+_SCRIPT_KEYS: Final = frozenset(
+    {"about", "voice", "rate", "pitch", "noise", "echo", "expect", "patience_ms", "give_up_ms", "limit_ms"}
+)
+_KEYPAD: Final = frozenset("0123456789*#ABCD")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Checks values and says where a wrong one stands."""
+
+    where: str
+
+    def fail(self, place: str, fix: str) -> ScriptError:
+        return ScriptError(f"{self.where}: {place}: {fix}")
+
+    def checked(self, value: object, kind: type, place: str) -> Any:
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise self.fail(place, f"must be {_KIND_NAMES[kind]}, not {value!r}")
+        return value
+
+    def table(
+        self, value: object, place: str, *, required: set[str] | frozenset[str], optional: frozenset[str]
+    ) -> dict[str, Any]:
+        table: dict[str, Any] = self.checked(value, dict, place)
+        if unknown := table.keys() - required - optional:
+            allowed = ", ".join(sorted(required | optional))
+            raise self.fail(place, f"unknown key {min(map(str, unknown))!r}; allowed: {allowed}")
+        if missing := required - table.keys():
+            raise self.fail(place, f"needs {min(missing)!r}")
+        return table
+
+    def whole(self, value: object, place: str) -> int:
+        number: int = self.checked(value, int, place)
+        if number < 0:
+            raise self.fail(place, f"must not be negative, not {number}")
+        return number
+
+    def decibels(self, value: object, place: str) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or value > 0:
+            raise self.fail(place, f"must be a level of 0 dB or less, not {value!r}")
+        return float(value)
+
+    def voice(self, table: Mapping[str, Any]) -> Voice:
+        usual = Voice()
+        pitch = self.checked(table.get("pitch", usual.pitch), int, "pitch")
+        if not 0 <= pitch <= 99:
+            raise self.fail("pitch", f"must be from 0 to 99, not {pitch}")
+        rate = self.checked(table.get("rate", usual.rate), int, "rate")
+        if not 80 <= rate <= 450:
+            raise self.fail("rate", f"must be from 80 to 450 words a minute, not {rate}")
+        return Voice(self.checked(table.get("voice", usual.name), str, "voice"), rate, pitch)
+
+    def expect(self, value: object) -> Expect:
+        table = self.table(value, "expect", required=set(), optional=frozenset({"ended_by", "reasons", "utterances"}))
+        ended_by = table.get("ended_by", Side.AGENT)
+        if ended_by not in tuple(Side):
+            raise self.fail("expect.ended_by", f"must be one of {', '.join(Side)}, not {ended_by!r}")
+        reasons: list[object] = self.checked(table.get("reasons", []), list, "expect.reasons")
+        return Expect(
+            Side(ended_by),
+            tuple(self.checked(reason, str, "expect.reasons") for reason in reasons),
+            self.whole(table.get("utterances", 1), "expect.utterances"),
+        )
+
+    def noise(self, value: object) -> Noise:
+        table = self.table(value, "noise", required={"kind"}, optional=frozenset({"dbov"}))
+        return Noise(self.kind(table["kind"], "noise.kind"), self.decibels(table.get("dbov", -60), "noise.dbov"))
+
+    def echo(self, value: object) -> Echo:
+        table = self.table(value, "echo", required={"db", "delay_ms"}, optional=frozenset())
+        return Echo(self.decibels(table["db"], "echo.db"), self.whole(table["delay_ms"], "echo.delay_ms"))
+
+    def kind(self, value: object, place: str) -> str:
+        if not isinstance(value, str) or value not in KINDS:
+            raise self.fail(place, f"must be one of {', '.join(KINDS)}, not {value!r}")
+        return value
+
+    def step(self, value: object, place: str) -> Step:
+        table: dict[str, Any] = self.checked(value, dict, place)
+        readers: dict[str, Callable[[object, str], Step]] = {
+            "say": self.say_step,
+            "keys": self.keys_step,
+            "noise": self.noise_step,
+            "wait_ms": self.wait_step,
+            "hang_up": self.hang_up_step,
+        }
+        for key, read in readers.items():
+            if key in table:
+                return read(table, place)
+        raise self.fail(place, f"must hold one of {', '.join(readers)}")
+
+    def say_step(self, value: object, place: str) -> SayStep:
+        table = self.table(value, place, required={"say"}, optional=frozenset({"interrupt_ms", "answered"}))
+        said = table["say"]
+        pieces = said if isinstance(said, list) else [said]
+        texts = [piece for piece in pieces if isinstance(piece, str) and piece.strip()]
+        if not texts or not all(isinstance(piece, str) or type(piece) is int for piece in pieces):
+            raise self.fail(f"{place}.say", f"must be a text, or a list of texts and pauses in ms, not {said!r}")
+        return SayStep(tuple(pieces), self.interruption(table, place), self.answered(table, place))
+
+    def keys_step(self, value: object, place: str) -> KeysStep:
+        table = self.table(value, place, required={"keys"}, optional=frozenset({"answered"}))
+        keys = self.checked(table["keys"], str, f"{place}.keys")
+        if not keys or not set(keys) <= _KEYPAD:
+            raise self.fail(f"{place}.keys", f'must be a quoted text of 0-9, *, # and A-D, not "{keys}"')
+        return KeysStep(keys, self.answered(table, place))
+
+    def noise_step(self, value: object, place: str) -> NoiseStep:
+        table = self.table(value, place, required={"noise", "ms"}, optional=frozenset({"dbov", "interrupt_ms"}))
+        return NoiseStep(
+            self.kind(table["noise"], f"{place}.noise"),
+            self.whole(table["ms"], f"{place}.ms"),
+            self.decibels(table.get("dbov", -24), f"{place}.dbov"),
+            self.interruption(table, place),
+        )
+
+    def wait_step(self, value: object, place: str) -> WaitStep:
+        table = self.table(value, place, required={"wait_ms"}, optional=frozenset())
+        return WaitStep(self.whole(table["wait_ms"], f"{place}.wait_ms"))
+
+    def hang_up_step(self, value: object, place: str) -> HangUpStep:
+        when = self.table(value, place, required={"hang_up"}, optional=frozenset())["hang_up"]
+        if when not in ("now", "after_reply"):
+            raise self.fail(f"{place}.hang_up", f"must be now or after_reply, not {when!r}")
+        return HangUpStep(when == "after_reply")
+
+    def interruption(self, table: Mapping[str, Any], place: str) -> int | None:
+        value = table.get("interrupt_ms")
+        return None if value is None else self.whole(value, f"{place}.interrupt_ms")
+
+    def answered(self, table: Mapping[str, Any], place: str) -> bool:
+        value: bool = self.checked(table.get("answered", True), bool, f"{place}.answered")
+        return value
+
+
+_KIND_NAMES: Final[Mapping[type, str]] = {
+    dict: "a table of keys",
+    list: "a list",
+    str: "a text",
+    int: "a whole number",
+    bool: "true or false",
+}
