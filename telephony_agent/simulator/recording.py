@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import wave
+import warnings
 from pathlib import Path
-
-import numpy as np
 
 from telephony_agent.simulator.mulaw import Pcm
 from telephony_agent.simulator.noises import RATE
@@ -17,8 +15,14 @@ def write(path: Path, caller: Pcm, agent: Pcm) -> None:
     Raises:
         OSError: the file can't be written.
     """
-    with path.open("wb") as target, wave.open(target, "wb") as file:
-        file.setnchannels(2)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(np.column_stack((caller, agent)).astype("<i2").tobytes())
+    with warnings.catch_warnings():
+        # pydub warns of a missing ffmpeg, which WAV files don't need, and of its own escapes under newer Pythons.
+        warnings.simplefilter("ignore")
+        from pydub import AudioSegment
+
+    tracks = (
+        AudioSegment(track.astype("<i2").tobytes(), sample_width=2, frame_rate=RATE, channels=1)
+        for track in (caller, agent)
+    )
+    with path.open("wb") as target:
+        AudioSegment.from_mono_audiosegments(*tracks).export(target, format="wav")

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 import numpy as np
 import uvicorn
@@ -104,7 +105,7 @@ class Agent:
         return [request.path for request in self.requests]
 
     async def answer(self, request: Request) -> Response:
-        form = {key: str(value) for key, value in (await request.form()).items()}
+        form = dict(parse_qsl((await request.body()).decode(), keep_blank_values=True))
         headers = dict(request.headers)
         signature = headers.get("x-twilio-signature", "")
         genuine = RequestValidator(TOKEN).validate(PUBLIC + request.url.path, form, signature)
