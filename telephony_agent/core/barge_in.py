@@ -1,8 +1,8 @@
-"""Decides whether sound over our own speech is the caller taking the floor.
+"""Decides whether sound over our own speech is the caller's, so that we pause for it.
 
-Carrier legs have no echo canceller: our own voice comes back 10 to 30 dB below what we send, and a click or a breath
-is speech to a detector for a frame or two. So while we are heard, speech counts only when it is louder than our echo
-can be, and only when it lasts.
+A click or a breath is speech to a detector for a frame or two, and so is a faint television. So while we are heard,
+speech counts only when it is not faint, and only when it lasts. Our own echo is sorted out before (``echo``); whether
+the caller wants the floor or only says "mm-hm" is known by the words, afterwards (``call_flow``).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class BargeInRules:
 
     sustained_ms: int = 200
     window_ms: int = 320
-    min_level_dbov: float = -34.0
-    """Our speech leaves at -23 dBov, its echo returns at -33 or less; a caller speaks at about -25."""
+    min_level_dbov: float = -38.0
+    """A caller speaks at about -25 dBov."""
 
 
 class BargeInJudge:

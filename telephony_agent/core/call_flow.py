@@ -163,7 +163,9 @@ class CallFlow:
     # ------------------------------------------------------------------ the caller's side
 
     def _hear(self, event: AudioHeard, now: float, actions: list[Action]) -> None:
-        for signal in self._endpointer.hear(event.frame, speech=event.speech):
+        echo = self._voice.is_echo(event.level_dbov, now)
+        speech = event.speech and not echo
+        for signal in self._endpointer.hear(event.frame, speech=speech):
             caller = self._caller if self._caller is not None and self._caller.open else None
             match signal:
                 case SpeechStarted():
@@ -193,7 +195,7 @@ class CallFlow:
         if self._endpointer.in_utterance and self._interruptible(now):
             ours = (self._composer.composing and not self._composer.holding) or self._voice.audible(now)
             theirs = self._caller is not None and self._caller.open
-            accepted = self._judge.hear(speech=event.speech, level_dbov=event.level_dbov)
+            accepted = self._judge.hear(speech=speech, level_dbov=event.level_dbov)
             if not theirs and (accepted or not ours):
                 self._take_floor(now, actions)
 

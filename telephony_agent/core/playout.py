@@ -95,9 +95,10 @@ def _quietest_near(audio: bytes, position: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class MediaDue:
-    """Send these mu-law bytes."""
+    """Send these mu-law bytes; the caller hears them from ``plays_at`` on."""
 
     payload: bytes
+    plays_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +138,9 @@ class Playout:
             payload = phrase.audio[phrase.sent : phrase.sent + FRAME_SAMPLES]
             if payload:
                 phrase.sent += len(payload)
-                self._ends_at = max(now, self._ends_at) + len(payload) / BYTES_PER_MS / 1000
-                out.append(MediaDue(payload))
+                plays_at = max(now, self._ends_at)
+                self._ends_at = plays_at + len(payload) / BYTES_PER_MS / 1000
+                out.append(MediaDue(payload, plays_at))
             if phrase.sent >= len(phrase.audio):
                 self._queue.popleft()
                 phrase.mark_sent = True

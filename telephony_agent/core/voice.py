@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from telephony_agent.core.call_terms import Announcement
 from telephony_agent.core.conversation import Turn
+from telephony_agent.core.echo import EchoJudge
 from telephony_agent.core.events import Action, SendClear, SendMark, SendMedia
 from telephony_agent.core.playout import MediaDue, Phrase, Playout
 
@@ -20,6 +21,7 @@ class Voice:
 
     def __init__(self) -> None:
         self._playout = Playout()
+        self._echo = EchoJudge()
         self._phrases: dict[int, list[Phrase]] = {}
         self._silent_at: float | None = None
         self._kept: list[tuple[int, str, bytes]] | None = None
@@ -44,16 +46,23 @@ class Voice:
         """Tell whether the caller hears us now, or is about to."""
         return self._playout.audible(now)
 
+    def is_echo(self, level_dbov: float, now: float) -> bool:
+        """Tell whether a frame is only our own voice coming back; to be asked of every frame, in order."""
+        return self._echo.is_echo(level_dbov, now)
+
     def settled(self, now: float) -> bool:
         """Tell whether all that was said is known to be heard or cleared."""
         return self._playout.settled(now)
 
     def due(self, now: float) -> list[Action]:
         """Return what must be sent now."""
-        actions: list[Action] = [
-            SendMedia(due.payload) if isinstance(due, MediaDue) else SendMark(due.name)
-            for due in self._playout.due(now)
-        ]
+        actions: list[Action] = []
+        for due in self._playout.due(now):
+            if isinstance(due, MediaDue):
+                self._echo.sent(due.payload, due.plays_at)
+                actions.append(SendMedia(due.payload))
+            else:
+                actions.append(SendMark(due.name))
         self._silent_at = self._playout.ends_at if self._playout.audible(now) else None
         return actions
 
@@ -64,6 +73,7 @@ class Voice:
     def pause(self, now: float) -> list[Action]:
         """Be silent at once, but keep what was not heard."""
         cut = self._playout.clear(now)
+        self._echo.cleared(now)
         self._kept = [(phrase.turn, *phrase.remainder()) for phrase in cut]
         return [SendClear()]
 
@@ -80,6 +90,7 @@ class Voice:
         audible = self._playout.audible(now)
         if audible:
             cut |= {phrase.turn for phrase in self._playout.clear(now)}
+            self._echo.cleared(now)
         for turn in turns:
             turn.interrupted |= turn.number in cut
         return [SendClear()] if audible else []

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
+from telephony_agent.audio import encode_mulaw
 from telephony_agent.core.call_flow import CallFlow
 from telephony_agent.core.call_terms import Announcement, Announcements, CallRules
 from telephony_agent.core.conversation import Conversation, Turn
@@ -44,12 +45,14 @@ from telephony_agent.sales.phrasebook import Phrasebook
 FRAME_S = 0.02
 MS_PER_CHAR = 60
 SILENCE = b"\xff" * 160
+VOICE = encode_mulaw((2320).to_bytes(2, "little"))
+"""A sample at -23 dBov."""
 
 
 def speech_of(text: str) -> bytes:
     """Audio whose length follows the text, in whole frames; its bytes don't matter to the core."""
     frames = max(1, len(text) * MS_PER_CHAR // 20)
-    return b"\x80" * 160 * frames
+    return VOICE * 160 * frames
 
 
 def announcement(text: str) -> Announcement:
