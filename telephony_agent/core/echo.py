@@ -7,13 +7,16 @@ an echo; the delay of the best match and the mean difference of levels describe 
 ``MARGIN_DB`` above what the echo must be is an echo. A caller's own speech doesn't follow our curve.
 
 =============  =======================================================  ==========================================
-state          known by                                                 a frame is an echo when
+state          entered when                                             a frame is an echo when
 =============  =======================================================  ==========================================
-``UNKNOWN``    less than ``LEARN_FRAMES`` heard while we were audible   it is ``SAFE_DB`` below our loudest around
-``NO_ECHO``    the curves don't match at any delay                      never
-``ECHO``       they match                                               it is not louder than the echo must be
+``UNKNOWN``    at first                                                 it is ``SAFE_DB`` below our loudest around
+``NO_ECHO``    the line stays faint while we speak, and the curves      never
+               don't match
+``ECHO``       the curves match                                         it is not louder than the echo must be
 =============  =======================================================  ==========================================
 
+A line that is loud without a match (the caller speaks too) proves nothing and changes nothing; and once an echo is
+known, the frames that it can't explain are kept out of the curves, because they are the caller's.
 The match is looked for again twice a second, over the last ``WINDOW_FRAMES`` in which we were audible.
 """
 
@@ -24,14 +27,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+import numpy.typing as npt
 
 from telephony_agent.audio import FRAME_MS, FRAME_SAMPLES, decode_mulaw, level_dbov
+
+Curve = npt.NDArray[np.float64]
 
 WINDOW_FRAMES = 100
 LEARN_FRAMES = 60
 EVERY_FRAMES = 25
 MAX_DELAY_FRAMES = 40
 MIN_CORRELATION = 0.72
+NO_CORRELATION = 0.4
+FAINT_DBOV = -42.0
 MARGIN_DB = 7.0
 SAFE_DB = 8.0
 FLOOR_DBOV = -60.0
@@ -81,18 +89,22 @@ class EchoJudge:
         """Tell whether a frame heard at ``now`` (dBov) is nothing but our own voice coming back."""
         frame = _frame(now)
         around = [self._played.get(frame - delay, FLOOR_DBOV) for delay in range(MAX_DELAY_FRAMES)]
-        loudest = max(around)
-        if loudest <= FLOOR_DBOV:
+        if max(around) <= FLOOR_DBOV:
             return False
-        self._heard.append((frame, max(level, FLOOR_DBOV)))
-        self._since_match += 1
+        echo = self._judge(level, around)
+        if echo or self.state is not EchoState.ECHO:
+            self._heard.append((frame, max(level, FLOOR_DBOV)))
+            self._since_match += 1
         if self._since_match >= EVERY_FRAMES and len(self._heard) >= LEARN_FRAMES:
             self._since_match = 0
             self._match()
-            self._forget(frame)
+            self._forget()
+        return echo
+
+    def _judge(self, level: float, around: list[float]) -> bool:
         match self.state:
             case EchoState.UNKNOWN:
-                return level < loudest - SAFE_DB
+                return level < max(around) - SAFE_DB
             case EchoState.NO_ECHO:
                 return False
             case EchoState.ECHO:
@@ -105,32 +117,29 @@ class EchoJudge:
         """Lay the curves over each other at every delay."""
         frames = np.array([frame for frame, _ in self._heard])
         heard = np.array([level for _, level in self._heard])
-        if np.ptp(heard) < 1.0:
-            self.state, self.path = EchoState.NO_ECHO, None
-            return
-        best, best_delay = 0.0, 0
-        for delay in range(MAX_DELAY_FRAMES):
+        correlations = [_correlation(heard, self._curve(frames - delay)) for delay in range(MAX_DELAY_FRAMES)]
+        delay = int(np.argmax(correlations))
+        if correlations[delay] >= MIN_CORRELATION:
             played = self._curve(frames - delay)
-            if np.ptp(played) >= 1.0:
-                correlation = float(np.corrcoef(heard, played)[0, 1])
-                if correlation > best:
-                    best, best_delay = correlation, delay
-        if best < MIN_CORRELATION:
+            loud = played > FLOOR_DBOV + 20.0
+            gain = float(np.median((heard - played)[loud])) if loud.any() else -SAFE_DB
+            self.state, self.path = EchoState.ECHO, EchoPath(delay, min(0.0, gain))
+        elif correlations[delay] < NO_CORRELATION and float(np.median(heard)) < FAINT_DBOV:
             self.state, self.path = EchoState.NO_ECHO, None
-            return
-        played = self._curve(frames - best_delay)
-        loud = played > FLOOR_DBOV + 20.0
-        gain = float(np.median((heard - played)[loud])) if loud.any() else -SAFE_DB
-        self.state, self.path = EchoState.ECHO, EchoPath(best_delay, min(0.0, gain))
 
-    def _curve(
-        self, frames: np.ndarray[tuple[int], np.dtype[np.int64]]
-    ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def _curve(self, frames: npt.NDArray[np.int64]) -> Curve:
         return np.array([self._played.get(int(frame), FLOOR_DBOV) for frame in frames])
 
-    def _forget(self, frame: int) -> None:
+    def _forget(self) -> None:
         oldest = self._heard[0][0] - MAX_DELAY_FRAMES
         self._played = {number: level for number, level in self._played.items() if number >= oldest}
+
+
+def _correlation(a: Curve, b: Curve) -> float:
+    """Correlate two curves; a flat one goes with nothing."""
+    if np.ptp(a) < 1.0 or np.ptp(b) < 1.0:
+        return 0.0
+    return float(np.corrcoef(a, b)[0, 1])
 
 
 def _frame(seconds: float) -> int:

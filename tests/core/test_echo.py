@@ -69,6 +69,13 @@ def test_a_line_without_echo_is_known_as_such() -> None:
     assert judge.state is EchoState.NO_ECHO
 
 
+def test_a_known_echo_is_not_forgotten_because_the_caller_spoke_over_it() -> None:
+    silence = b"\xff" * 8000 * 3
+    ours = talk(10, seed=6)
+    judged = line(ours, silence + talk(2, seed=7) + b"\xff" * 8000 * 5, gain_db=-12.0, delay_ms=180)
+    assert sum(judged[-100:]) >= 98
+
+
 def test_while_we_are_silent_nothing_is_an_echo() -> None:
     judge = EchoJudge()
     assert not judge.is_echo(-20.0, 3.0)
