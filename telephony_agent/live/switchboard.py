@@ -117,9 +117,9 @@ class Switchboard:
         self._forget(now)
         sid = CallSid(call_sid)
         call = self._calls.get(sid)
-        if call is not None and call.state is not CallState.EXPECTED:
+        if call is not None and call.state is CallState.LIVE:
             return None
-        if call is None:
+        if call is None or call.state is CallState.ENDED:
             if sum(other.state is not CallState.ENDED for other in self._calls.values()) >= self._max_calls:
                 return None
             call = self._place(sid, direction, from_number, to_number)
@@ -222,6 +222,7 @@ class Switchboard:
             token="",
             expires_at=0.0,
         )
+        self._calls.pop(sid, None)
         self._calls[sid] = call
         self._prefill(call)
         return call
