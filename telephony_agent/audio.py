@@ -39,10 +39,15 @@ def encode_mulaw(pcm: bytes) -> bytes:
     return audioop.lin2ulaw(pcm, 2)
 
 
+def rms(pcm: bytes) -> int:
+    """Return the root mean square of PCM16, rounded down."""
+    return audioop.rms(pcm, 2)
+
+
 def level_dbov(pcm: bytes) -> float:
     """Return the RMS level of PCM16 in dB relative to full scale; ``SILENCE_DBOV`` for digital silence."""
-    rms = audioop.rms(pcm, 2)
-    return 20.0 * math.log10(rms / 32768.0) if rms else SILENCE_DBOV
+    amplitude = rms(pcm)
+    return 20.0 * math.log10(amplitude / 32768.0) if amplitude else SILENCE_DBOV
 
 
 class Resampler:

@@ -143,11 +143,12 @@ class CallSettings(_Section):
 
 
 class LogSettings(_Section):
-    """What is logged. Words of a caller only when ``log_transcripts`` is on."""
+    """What is logged and traced. The log holds a caller's words only when ``log_transcripts`` is on; a trace does."""
 
     log_level: LogLevel = LogLevel.INFO
     log_json: bool = False
     log_transcripts: bool = False
+    trace_dir: Path | None = None
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -15,6 +15,7 @@ from telephony_agent.errors import PlaybookError
 from telephony_agent.live.engine_room import Deadlines, EngineRoom, Engines
 from telephony_agent.sales.playbook import Playbook
 from telephony_agent.settings import CallSettings, ModelSettings, TurnEnd, VadKind
+from telephony_agent.telemetry import Metrics
 
 
 def load_playbook(settings: CallSettings) -> Playbook:
@@ -37,7 +38,7 @@ def load_playbook(settings: CallSettings) -> Playbook:
         raise PlaybookError(f"AGENT_PLAYBOOK={str(settings.playbook)!r}: {error}") from error
 
 
-def load_engine_room(settings: ModelSettings, call: CallSettings) -> EngineRoom:
+def load_engine_room(settings: ModelSettings, call: CallSettings, metrics: Metrics | None = None) -> EngineRoom:
     """Load and warm the engines. Blocks for seconds.
 
     Raises:
@@ -66,7 +67,7 @@ def load_engine_room(settings: ModelSettings, call: CallSettings) -> EngineRoom:
     )
     engines.warm()
     deadlines = Deadlines(call.stt_deadline_s, call.llm_deadline_s, call.tts_deadline_s)
-    return EngineRoom(engines, deadlines, transcriber_workers=transcriber_workers)
+    return EngineRoom(engines, deadlines, transcriber_workers=transcriber_workers, metrics=metrics)
 
 
 def share_cores(cores: int) -> tuple[int, int]:

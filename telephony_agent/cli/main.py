@@ -11,6 +11,7 @@ import typer
 
 from telephony_agent import __version__
 from telephony_agent.cli.models import app as models_app
+from telephony_agent.cli.replay import replay
 from telephony_agent.cli.serve import serve
 from telephony_agent.cli.simulate import simulate
 from telephony_agent.errors import TelephonyAgentError
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(simulate)
+app.command()(replay)
 app.add_typer(models_app, name="models")
 
 

@@ -15,6 +15,8 @@ from telephony_agent.cli.build import call_rules, load_engine_room, load_playboo
 from telephony_agent.errors import SettingError, TelephonyAgentError
 from telephony_agent.live.engine_room import EngineRoom, render_announcements
 from telephony_agent.live.switchboard import Switchboard, opening
+from telephony_agent.live.trace_file import TraceFolder
+from telephony_agent.live.watch import Watch
 from telephony_agent.sales.phrasebook import Phrasebook
 from telephony_agent.sales.playbook import Playbook
 from telephony_agent.settings import ModelSet, Settings
@@ -50,6 +52,8 @@ class AgentServer:
         self._settings = settings
         self._playbook = load_playbook(settings.call)
         self._site = build_site(settings)
+        trace_dir = settings.log.trace_dir
+        self._traces = TraceFolder(trace_dir) if trace_dir is not None else None
         self._uvicorn = PoliteServer(
             self._drain,
             server_config(create_app(self._site, self._lifespan), settings.server.host, settings.server.port),
@@ -68,6 +72,8 @@ class AgentServer:
             room = await loading
             if room is not None:
                 await asyncio.to_thread(room.close)
+            if self._traces is not None:
+                await asyncio.to_thread(self._traces.close)
 
     async def _drain(self) -> None:
         if self._site.switchboard is not None:
@@ -77,7 +83,7 @@ class AgentServer:
         """Load and warm everything off the event loop, then open the switchboard."""
         settings = self._settings
         try:
-            room = await asyncio.to_thread(load_engine_room, settings.model, settings.call)
+            room = await asyncio.to_thread(load_engine_room, settings.model, settings.call, self._site.metrics)
             announcements = await asyncio.to_thread(render_announcements, self._playbook, room.engines.synthesizer)
             read_ahead = opening(self._playbook.system_prompt(), announcements)
             # Read once for all: the sessions of all calls begin with this memory.
@@ -93,7 +99,7 @@ class AgentServer:
             Phrasebook(),
             call_rules(settings.call),
             max_calls=settings.server.max_calls,
-            log_words=settings.log.log_transcripts,
+            watch=Watch(self._site.metrics, self._traces, settings.log.log_transcripts),
         )
         self._announce(self._playbook)
         return room

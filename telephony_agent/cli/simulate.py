@@ -1,19 +1,20 @@
-"""``telephony-agent simulate``: a call on loopback, from Twilio's twin to the agent, spoken and heard for real."""
+"""``telephony-agent simulate``: calls on loopback, from Twilio's twin to the agent, spoken and heard for real."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
 
+from telephony_agent.cli.turn_taking import Suite, SuiteOrder, run_suite
 from telephony_agent.errors import TelephonyAgentError
 from telephony_agent.simulator import (
     CallResult,
@@ -30,8 +31,10 @@ from telephony_agent.simulator import recording as recordings
 from telephony_agent.simulator.account import Account, AccountClient
 from telephony_agent.simulator.agent_process import PUBLIC_URL, Credentials, RunningAgent, running_agent
 from telephony_agent.simulator.report import LiveView, Report
+from telephony_agent.simulator.suite import Target
 
 _POLL_S = 0.7
+_Outcome = TypeVar("_Outcome")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,28 +80,63 @@ def simulate(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object on stdout; the rest on stderr.")
     ] = False,
+    suite: Annotated[
+        Suite | None,
+        typer.Option("--suite", help="Instead of one call, a set that scores how calls feel: half an hour."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Draws the suite's calls: same seed, same calls.")] = 1,
+    repeat: Annotated[
+        int, typer.Option("--repeat", min=1, help="How often each kind of the suite's calls is drawn.")
+    ] = 1,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="HTML", help="Write the suite's calls as pictures to look at.")
+    ] = None,
+    baseline: Annotated[
+        bool, typer.Option("--baseline/--no-baseline", help="Play the suite with a silence timer too, to compare.")
+    ] = True,
 ) -> None:
     """Hold a call with the agent on this machine: no account, no telephone, real speech both ways.
 
-    Exits with 0 if the call ran to its intended end and the agent spoke in every turn, else with 1.
+    Exits with 0 if the call ran to its intended end and the agent spoke in every turn, else with 1; with --suite, with
+    0 if every goal is reached.
     """
     console = Console(stderr=as_json)
     target = _given_target(url, public_url, auth_token, api_token) if url else None
-    if record is not None and not record.resolve().parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {record.parent}", param_hint="--record")
+    for path, option in ((record, "--record"), (report, "--report")):
+        if path is not None and not path.resolve().parent.is_dir():
+            raise typer.BadParameter(f"there is no folder {path.parent}", param_hint=option)
+    if suite is not None:
+        order = SuiteOrder(seed, repeat, baseline, report, _as_suite_target(target))
+        verdict = _run(run_suite(order, console))
+        _leave(verdict.as_json() if as_json else None, good=not verdict.missed)
     try:
         caller = spoken(tuple(say)) if say else load(script)
     except ScriptError as error:
         raise typer.BadParameter(str(error), param_hint="--script") from error
+    outcome = _run(_simulate(caller, target, record, console))
+    outcome.show(console)
+    _leave(outcome.as_json() if as_json else None, good=not outcome.problems())
+
+
+def _run(work: Coroutine[Any, Any, _Outcome]) -> _Outcome:
+    """Run to the end; what the user can mend is one line and exit code 1."""
     try:
-        report = asyncio.run(_simulate(caller, target, record, console))
+        return asyncio.run(work)
     except (TelephonyAgentError, OSError) as error:
         Console(stderr=True).print(f"simulate: {error}", style="red", markup=False, highlight=False)
         raise typer.Exit(1) from error
-    report.show(console)
-    if as_json:
-        typer.echo(json.dumps(report.as_json()))
-    raise typer.Exit(1 if report.problems() else 0)
+
+
+def _leave(found: dict[str, Any] | None, *, good: bool) -> NoReturn:
+    if found is not None:
+        typer.echo(json.dumps(found))
+    raise typer.Exit(0 if good else 1)
+
+
+def _as_suite_target(target: _Target | None) -> Target | None:
+    if target is None:
+        return None
+    return Target(target.url, target.public_url, target.account_sid, target.auth_token, target.api_token)
 
 
 def _given_target(url: str, public_url: str, auth_token: str, api_token: str) -> _Target:

@@ -10,9 +10,10 @@ an echo; the delay of the best match and the mean difference of levels describe 
 state          entered when                                             a frame is an echo when
 =============  =======================================================  ==========================================
 ``UNKNOWN``    at first                                                 it is ``SAFE_DB`` below our loudest around
-``NO_ECHO``    the line stays faint while we speak, and the curves      never
-               don't match
-``ECHO``       the curves match                                         it is not louder than the echo must be
+``NO_ECHO``    the line is faint while we speak, and the curves don't   never
+               match
+``ECHO``       the curves match: up and down several times, weaker      it is not louder than the echo must be
+               than ours, at a delay inside the range
 =============  =======================================================  ==========================================
 
 A line that is loud without a match (the caller speaks too) proves nothing and changes nothing; and once an echo is
@@ -38,8 +39,11 @@ LEARN_FRAMES = 60
 EVERY_FRAMES = 25
 MAX_DELAY_FRAMES = 40
 MIN_CORRELATION = 0.72
-NO_CORRELATION = 0.4
 FAINT_DBOV = -42.0
+MAX_GAIN_DB = -5.0
+"""A louder "echo" is somebody's voice: no line returns so much."""
+MIN_TURNS = 6
+"""How often both curves must rise and fall: two steps go together by chance."""
 MARGIN_DB = 7.0
 SAFE_DB = 8.0
 FLOOR_DBOV = -60.0
@@ -117,29 +121,45 @@ class EchoJudge:
         """Lay the curves over each other at every delay."""
         frames = np.array([frame for frame, _ in self._heard])
         heard = np.array([level for _, level in self._heard])
-        correlations = [_correlation(heard, self._curve(frames - delay)) for delay in range(MAX_DELAY_FRAMES)]
+        played = self._curves(frames)
+        correlations = _correlations(played, heard)
         delay = int(np.argmax(correlations))
-        if correlations[delay] >= MIN_CORRELATION:
-            played = self._curve(frames - delay)
-            loud = played > FLOOR_DBOV + 20.0
-            gain = float(np.median((heard - played)[loud])) if loud.any() else -SAFE_DB
-            self.state, self.path = EchoState.ECHO, EchoPath(delay, min(0.0, gain))
-        elif correlations[delay] < NO_CORRELATION and float(np.median(heard)) < FAINT_DBOV:
+        loud = played[delay] > FLOOR_DBOV + 20.0
+        gain = float(np.median((heard - played[delay])[loud])) if loud.any() else 0.0
+        alike = correlations[delay] >= MIN_CORRELATION and gain <= MAX_GAIN_DB and 0 < delay < MAX_DELAY_FRAMES - 1
+        if alike and min(_turns(heard), _turns(played[delay])) >= MIN_TURNS:
+            self.state, self.path = EchoState.ECHO, EchoPath(delay, gain)
+        elif self.state is EchoState.UNKNOWN and float(np.median(heard)) < FAINT_DBOV:
             self.state, self.path = EchoState.NO_ECHO, None
 
-    def _curve(self, frames: npt.NDArray[np.int64]) -> Curve:
-        return np.array([self._played.get(int(frame), FLOOR_DBOV) for frame in frames])
+    def _curves(self, frames: npt.NDArray[np.int64]) -> Curve:
+        """Return what was played before the frames by each delay: float64[delays, frames]."""
+        first = int(frames[0]) - MAX_DELAY_FRAMES
+        dense = np.full(int(frames[-1]) - first + 1, FLOOR_DBOV)
+        for frame, level in self._played.items():
+            if 0 <= frame - first < len(dense):
+                dense[frame - first] = level
+        curves: Curve = dense[frames[None, :] - first - np.arange(MAX_DELAY_FRAMES)[:, None]]
+        return curves
 
     def _forget(self) -> None:
         oldest = self._heard[0][0] - MAX_DELAY_FRAMES
         self._played = {number: level for number, level in self._played.items() if number >= oldest}
 
 
-def _correlation(a: Curve, b: Curve) -> float:
-    """Correlate two curves; a flat one goes with nothing."""
-    if np.ptp(a) < 1.0 or np.ptp(b) < 1.0:
-        return 0.0
-    return float(np.corrcoef(a, b)[0, 1])
+def _correlations(curves: Curve, curve: Curve) -> Curve:
+    """Correlate each of the curves with one; a flat one goes with nothing."""
+    a = curves - curves.mean(axis=1, keepdims=True)
+    b = curve - curve.mean()
+    norms = np.sqrt((a**2).sum(axis=1) * (b**2).sum())
+    correlations: Curve = np.divide(a @ b, norms, out=np.zeros(len(curves)), where=norms > len(curve))
+    return correlations
+
+
+def _turns(curve: Curve) -> int:
+    """Count how often a curve crosses its own mean."""
+    above = curve > curve.mean()
+    return int(np.count_nonzero(above[1:] != above[:-1]))
 
 
 def _frame(seconds: float) -> int:

@@ -11,6 +11,7 @@ from telephony_agent.engines.base import Responder, Synthesizer, Transcriber, Vo
 from telephony_agent.errors import SynthesisError
 from telephony_agent.live.lanes import Lane
 from telephony_agent.sales.playbook import Playbook
+from telephony_agent.telemetry import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +44,15 @@ class Engines:
 class EngineRoom:
     """Engines, each in its lane."""
 
-    def __init__(self, engines: Engines, deadlines: Deadlines, *, transcriber_workers: int = 1) -> None:
+    def __init__(
+        self, engines: Engines, deadlines: Deadlines, *, transcriber_workers: int = 1, metrics: Metrics | None = None
+    ) -> None:
         self.engines = engines
         self.deadlines = deadlines
-        self.transcribing = Lane("transcribe", workers=transcriber_workers)
+        self.transcribing = Lane("transcribe", workers=transcriber_workers, metrics=metrics)
         # One thread: a ReplySession is used by one thread at a time, and a CPU decodes one reply fastest alone.
-        self.responding = Lane("respond")
-        self.synthesizing = Lane("synthesize")
+        self.responding = Lane("respond", metrics=metrics)
+        self.synthesizing = Lane("synthesize", metrics=metrics)
 
     @property
     def healthy(self) -> bool:

@@ -13,12 +13,14 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from loguru import logger
 
 from telephony_agent.errors import EngineError
+from telephony_agent.telemetry import Metrics
 
 LOST_AFTER_S = 2.0
 MAX_LOST = 3
@@ -45,6 +47,7 @@ class Job:
     ) -> None:
         self.work = work
         self.thread: threading.Thread | None = None
+        self.submitted_at = time.perf_counter()
         self._on_item = on_item
         self._on_end = on_end
         self._loop = loop
@@ -81,9 +84,13 @@ class Job:
 class Lane:
     """One engine's threads."""
 
-    def __init__(self, name: str, *, workers: int = 1) -> None:
+    def __init__(self, name: str, *, workers: int = 1, metrics: Metrics | None = None) -> None:
+        """Start the threads. ``metrics`` learns what jobs take and how long they wait."""
         self.name = name
         self.lost = 0
+        metrics = metrics or Metrics()
+        self._wait_s = metrics.queue_wait.labels(name)
+        self._work_s = metrics.engine.labels(name)
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         for _ in range(workers):
@@ -148,11 +155,14 @@ class Lane:
             if job.cancelled():
                 continue
             job.thread = this
+            began_at = time.perf_counter()
+            self._wait_s.observe(began_at - job.submitted_at)
             error: Exception | None = None
             try:
                 job.work(job)
             except Exception as raised:  # an engine may raise anything; to the call it is one event
                 error = raised
+            self._work_s.observe(time.perf_counter() - began_at)
             job.thread = None
             self._report(job, error)
 

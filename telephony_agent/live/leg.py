@@ -1,8 +1,8 @@
 """One media stream's shell: wire text in, wire text out, one CallFlow, one timer.
 
 A frame crosses without a queue or a task switch: text -> ``MediaStream`` -> ``FrameClock`` -> detector -> ``CallFlow``
--> actions, which are carried out here. Engine work goes to the lanes and comes back as events. What happens is logged
-here, fixed phrase and fields, never per frame.
+-> actions, which are carried out here. Engine work goes to the lanes and comes back as events. What happens is told to
+the call's watch, which logs, counts and traces it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from telephony_agent.audio import SAMPLE_RATE, decode_mulaw, level_dbov
 from telephony_agent.core.call_flow import CallFlow
@@ -53,9 +53,7 @@ from telephony_agent.core.media_stream import (
 from telephony_agent.engines.base import ReplySession, Transcript
 from telephony_agent.live.engine_room import EngineRoom, speak
 from telephony_agent.live.lanes import Job
-
-if TYPE_CHECKING:
-    from loguru import Logger
+from telephony_agent.live.watch import CallWatch
 
 
 class Leg:
@@ -70,16 +68,14 @@ class Leg:
         *,
         send: Callable[[str], None],
         hang_up: Callable[[EndReason], None],
-        log: Logger,
-        log_words: bool = False,
+        watch: CallWatch,
     ) -> None:
         """Take over a stream that has started.
 
         Args:
             send: queues one message for the socket.
             hang_up: called once, when nothing more will be sent.
-            log: bound to the call.
-            log_words: whether the log may hold what was said.
+            watch: keeps the call's log, metrics and trace.
         """
         self.flow = flow
         self._stream = stream
@@ -87,8 +83,8 @@ class Leg:
         self._session = session
         self._send = send
         self._hang_up = hang_up
-        self._log = log
-        self._log_words = log_words
+        self._watch = watch
+        self._log = watch.log
         self._detector = room.engines.new_detector()
         self._clock = FrameClock()
         # By turn for transcripts, by draft for replies.
@@ -97,7 +93,6 @@ class Leg:
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for: float | None = None
         self._over = False
-        self._reported = -1
 
     def begin(self) -> None:
         """Speak the greeting."""
@@ -138,20 +133,26 @@ class Leg:
         if self._over:
             return
         try:
-            actions = self.flow.handle(event, self._loop.time())
-            if not isinstance(event, AudioHeard | Tick | ReplyDelta):
-                self._note("Event", event)
+            actions = self._decide(event)
             for action in actions:
                 self._perform(action)
-            self._report()
+            self._watch.turns(self.flow.conversation.turns)
             self._arm()
         except Exception:  # the leg's outermost edge: whatever happens, only this call ends
             self._log.exception("A call was ended by a fault of ours")
             self._close(EndReason.FAULT)
 
+    def _decide(self, event: Event) -> list[Action]:
+        now = self._loop.time()
+        actions: list[Action] = []
+        try:
+            actions = self.flow.handle(event, now)
+        finally:
+            # An event that the flow can't stomach is the one that its trace must have.
+            self._watch.step(event, now, actions)
+        return actions
+
     def _perform(self, action: Action) -> None:
-        if not isinstance(action, SendMedia):
-            self._note("Action", action)
         match action:
             case SendMedia(payload):
                 self._send(self._stream.media(payload))
@@ -172,20 +173,6 @@ class Leg:
                 self._close(reason)
             case _:
                 assert_never(action)
-
-    def _note(self, kind: str, what: Event | Action) -> None:
-        """Log one step of the call; what was said only where that is switched on."""
-        bound = self._log.bind(step=type(what).__name__)
-        if (turn := getattr(what, "turn", None)) is not None:
-            bound = bound.bind(turn=turn)
-        (bound.bind(words=repr(what)) if self._log_words else bound).debug(kind)
-
-    def _report(self) -> None:
-        """Log where the time of the newest turn went, once its answer begins."""
-        turn = self.flow.conversation.turns[-1] if self.flow.conversation.turns else None
-        if turn is not None and turn.number > self._reported and "turn_gap_ms" in turn.timings:
-            self._reported = turn.number
-            self._log.bind(turn=turn.number, **turn.timings).info("Turn answered")
 
     # ------------------------------------------------------------------ engine work
 
@@ -287,5 +274,5 @@ class Leg:
         self._room.responding.submit(
             lambda _: session.close(), deadline_s=60.0, on_item=lambda _: None, on_end=lambda _: None
         )
-        self._log.bind(reason=reason.value, lost_ms=self._clock.filled_ms).info("Call ended")
+        self._watch.ended(reason, self.flow.conversation.turns, lost_ms=self._clock.filled_ms)
         self._hang_up(reason)

@@ -22,11 +22,13 @@ from telephony_agent.core.call_terms import Announcements, CallPolicy, CallRules
 from telephony_agent.core.conversation import Conversation
 from telephony_agent.core.events import CallerLeft, EndReason, EndRequested
 from telephony_agent.core.media_stream import CallSid, MediaStream, Started
+from telephony_agent.core.trace import header_of
 from telephony_agent.engines.base import Message, ReplySession
 from telephony_agent.errors import AdmissionError
 from telephony_agent.live.engine_room import EngineRoom
 from telephony_agent.live.lanes import Job
 from telephony_agent.live.leg import Leg
+from telephony_agent.live.watch import CallWatch, Watch
 
 TOKEN_LIFE_S = 30.0
 LINGER_S = 2.0
@@ -85,7 +87,7 @@ class Switchboard:
         rules: CallRules,
         *,
         max_calls: int,
-        log_words: bool = False,
+        watch: Watch | None = None,
     ) -> None:
         self._room = room
         self._announcements = announcements
@@ -93,7 +95,7 @@ class Switchboard:
         self._policy = policy
         self._rules = rules
         self._max_calls = max_calls
-        self._log_words = log_words
+        self._watch = watch or Watch()
         self._calls: OrderedDict[CallSid, Call] = OrderedDict()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -158,8 +160,7 @@ class Switchboard:
             call.session,
             send=send,
             hang_up=ended,
-            log=logger.bind(call_sid=call.call_sid, stream_sid=started.stream_sid, direction=call.direction),
-            log_words=self._log_words,
+            watch=self._watch_over(call, started),
         )
         return call.leg
 
@@ -226,6 +227,12 @@ class Switchboard:
         self._calls[sid] = call
         self._prefill(call)
         return call
+
+    def _watch_over(self, call: Call, started: Started) -> CallWatch:
+        log = logger.bind(call_sid=call.call_sid, stream_sid=started.stream_sid, direction=call.direction)
+        traces = self._watch.traces
+        header = header_of(self._rules, self._announcements, self._policy)
+        return CallWatch(self._watch, log, traces.open(call.call_sid, header) if traces is not None else None)
 
     def _prefill(self, call: Call) -> None:
         """Let the responder read what it can know before the caller has said a word."""

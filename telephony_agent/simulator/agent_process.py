@@ -8,7 +8,7 @@ import secrets
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,11 +56,13 @@ class RunningAgent:
 
 
 @asynccontextmanager
-async def running_agent(credentials: Credentials, *, ready_within_s: float = 120.0) -> AsyncIterator[RunningAgent]:
+async def running_agent(
+    credentials: Credentials, *, settings: Mapping[str, str] | None = None, ready_within_s: float = 120.0
+) -> AsyncIterator[RunningAgent]:
     """Run ``telephony-agent serve`` on a free loopback port for the length of a ``with`` block.
 
-    Settings of the environment go through, so that models and playbook can be chosen; ``AGENT_MODELS`` is ``pocket``
-    unless set, and then no model hub is asked.
+    Settings of the environment go through, so that models and playbook can be chosen; ``settings`` take precedence
+    over them. ``AGENT_MODELS`` is ``pocket`` unless set, and then no model hub is asked.
 
     Raises:
         AgentStartError: it ended before it was ready, or was not ready in time.
@@ -69,7 +71,7 @@ async def running_agent(credentials: Credentials, *, ready_within_s: float = 120
     with tempfile.TemporaryDirectory(prefix="telephony-agent-") as folder:
         agent = RunningAgent(f"http://127.0.0.1:{port}", Path(folder) / "agent.log")
         with agent.log.open("wb") as log:
-            process = await _start(port, credentials, log)
+            process = await _start(port, credentials, settings or {}, log)
             try:
                 await _wait_until_ready(process, agent, ready_within_s)
                 yield agent
@@ -84,10 +86,13 @@ def _free_port() -> int:
         return port
 
 
-async def _start(port: int, credentials: Credentials, log: IO[bytes]) -> asyncio.subprocess.Process:
-    models = os.environ.get("AGENT_MODELS") or "pocket"
+async def _start(
+    port: int, credentials: Credentials, settings: Mapping[str, str], log: IO[bytes]
+) -> asyncio.subprocess.Process:
+    chosen = {**os.environ, **settings}
+    models = chosen.get("AGENT_MODELS") or "pocket"
     environment = {
-        **os.environ,
+        **chosen,
         "AGENT_MODELS": models,
         "AGENT_HOST": "127.0.0.1",
         "AGENT_PORT": str(port),

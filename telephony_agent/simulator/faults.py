@@ -33,9 +33,10 @@ class CallbackFault(StrEnum):
 class Faults:
     """Failures to inject into one call.
 
-    ``lose_media_every`` and ``double_media_every`` strike each n-th frame of the caller's (0: never); a lost frame
-    leaves a hole in the timestamps and none in the counters. ``lose_mark`` names the n-th echo that never comes,
-    counted from 1.
+    ``lose_media_every``, ``double_media_every`` and ``swap_media_every`` strike each n-th frame of the caller's (0:
+    never); a lost frame leaves a hole in the timestamps and none in the counters, a swapped one comes after the next.
+    ``stall_media_every`` holds the last ten of each n frames back, to come all at once. ``lose_mark`` names the n-th
+    echo that never comes, counted from 1.
     """
 
     webhook_signature: SignatureFault = SignatureFault.NONE
@@ -47,6 +48,8 @@ class Faults:
     reset_after_ms: int | None = None
     lose_media_every: int = 0
     double_media_every: int = 0
+    swap_media_every: int = 0
+    stall_media_every: int = 0
     lose_mark: int = 0
     slow_reader_ms: int = 0
 

@@ -1,4 +1,4 @@
-"""Sounds on the caller's side that are no speech: line noise, hum, a cough, a click."""
+"""Sounds on the caller's side that are no speech: line noise, hum, a cough, a click, a television."""
 
 from __future__ import annotations
 
@@ -68,11 +68,21 @@ def _click(samples: int, rng: np.random.Generator) -> Samples:
     return rng.standard_normal(samples) * np.exp(-np.arange(samples) / (0.002 * RATE))
 
 
+def _babble(samples: int, rng: np.random.Generator) -> Samples:
+    """Make a television behind the caller: noise in the band of speech, swelling at the rate of syllables."""
+    spectrum = np.fft.rfft(_pink(samples, rng))
+    hertz = np.fft.rfftfreq(samples, 1 / RATE)
+    band: Samples = np.fft.irfft(np.where((hertz > 200) & (hertz < 3000), spectrum, 0), samples)
+    swell: Samples = 1 + np.sin(2 * np.pi * 4 * np.arange(samples) / RATE + rng.uniform(0, 2 * np.pi))
+    return band * swell
+
+
 KINDS: Final[Mapping[str, Callable[[int, np.random.Generator], Samples]]] = {
     "white": _white,
     "pink": _pink,
     "hum": _hum,
     "cough": _cough,
     "click": _click,
+    "babble": _babble,
 }
 """The kinds of noise by name."""

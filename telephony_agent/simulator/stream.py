@@ -25,6 +25,7 @@ from telephony_agent.simulator.debugger import Code, Notice
 from telephony_agent.simulator.events import EventKind
 from telephony_agent.simulator.faults import Behaviour
 from telephony_agent.simulator.measure import measure
+from telephony_agent.simulator.media_line import MediaLine
 from telephony_agent.simulator.mulaw import NEGATIVE_SILENCE, SILENCE, Pcm, decode, encode
 from telephony_agent.simulator.playout import SAMPLES_PER_MS, Playout
 from telephony_agent.simulator.stream_record import MarkEcho, StreamRecord, frame_timestamp_ms
@@ -51,6 +52,7 @@ class Stream:
         self._wire = wire
         self._caller = caller
         self._faults = behaviour.faults
+        self._media_line = MediaLine(behaviour.faults)
         self._pace = behaviour.pace
         self._rng = random.Random(seed)  # noqa: S311 - jitter of a test signal
         self._emit = emit
@@ -152,11 +154,10 @@ class Stream:
             return
         if given.key:
             await self._websocket.send(self._wire.dtmf(given.key))
-        if _strikes(self._faults.lose_media_every, frame):
+        if self._media_line.loses(frame):
             return
         jitter = self._rng.choice((-1, 0, 0, 0, 1)) if timestamp > self._pace.first_timestamp_ms else 0
-        message = self._wire.media(self._mulaw(given.line), timestamp + jitter)
-        for _ in range(2 if _strikes(self._faults.double_media_every, frame) else 1):
+        for message in self._media_line.carry(frame, self._wire.media(self._mulaw(given.line), timestamp + jitter)):
             await self._websocket.send(message)
 
     def _mulaw(self, line: Pcm) -> bytes:
@@ -221,7 +222,3 @@ class Stream:
         if protocol.close_sent is not None:
             return Notice(Code.PROTOCOL, str(protocol.close_sent))
         return Notice(Code.BROKEN_PIPE, "the connection was cut without a close frame")
-
-
-def _strikes(every: int, frame: int) -> bool:
-    return every > 0 and frame % every == every - 1

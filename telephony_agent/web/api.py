@@ -28,16 +28,24 @@ async def readyz(request: Request) -> Response:
 
 async def call(request: Request) -> Response:
     """Tell all about one call."""
+    if (refused := refusal(request)) is not None:
+        return refused
     site = site_of(request)
-    if not site.api_token:
-        return _error(403, "the API is off; set AGENT_API_TOKEN to use it")
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not secrets.compare_digest(token.encode(), site.api_token.encode()):
-        return _error(401, "a bearer token is needed: Authorization: Bearer $AGENT_API_TOKEN")
     found = site.switchboard.find(request.path_params["call_sid"]) if site.switchboard else None
     if found is None:
         return _error(404, "no such call, or it ended too long ago")
     return JSONResponse(describe(found, asyncio.get_running_loop().time()))
+
+
+def refusal(request: Request) -> Response | None:
+    """Return the answer to a request without the API's bearer token; None when it may pass."""
+    expected = site_of(request).api_token
+    if not expected:
+        return _error(403, "the API is off; set AGENT_API_TOKEN to use it")
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not secrets.compare_digest(token.encode(), expected.encode()):
+        return _error(401, "a bearer token is needed: Authorization: Bearer $AGENT_API_TOKEN")
+    return None
 
 
 def describe(call: Call, now: float) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 
-from telephony_agent.web import api, media, webhooks
+from telephony_agent.telemetry import sampled_loop_lag
+from telephony_agent.web import api, media, metrics, webhooks
 from telephony_agent.web.site import Site
 
 
@@ -16,6 +17,12 @@ def create_app(
     site: Site, lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None
 ) -> Starlette:
     """Build the application around a site; ``lifespan`` loads the models and sets ``site.switchboard``."""
+
+    @asynccontextmanager
+    async def life(app: Starlette) -> AsyncIterator[None]:
+        async with sampled_loop_lag(site.metrics), lifespan(app) if lifespan is not None else nullcontext():
+            yield
+
     app = Starlette(
         routes=[
             Route("/twilio/voice", webhooks.voice, methods=["POST"]),
@@ -23,10 +30,11 @@ def create_app(
             Route("/twilio/status", webhooks.status, methods=["POST"]),
             WebSocketRoute("/twilio/media", media.media),
             Route("/api/v1/calls/{call_sid}", api.call, methods=["GET"]),
+            Route("/metrics", metrics.metrics, methods=["GET"]),
             Route("/healthz", api.healthz, methods=["GET"]),
             Route("/readyz", api.readyz, methods=["GET"]),
         ],
-        lifespan=lifespan,
+        lifespan=life,
     )
     app.state.site = site
     return app

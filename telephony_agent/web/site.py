@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from telephony_agent.carrier.signature import SignatureCheck
 from telephony_agent.carrier.twiml import TwimlDocuments
 from telephony_agent.live.switchboard import Switchboard
+from telephony_agent.telemetry import Metrics
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
@@ -27,6 +28,7 @@ class Site:
     api_token: str = ""
     transfer_number: str = ""
     switchboard: Switchboard | None = None
+    metrics: Metrics = field(default_factory=Metrics)
 
     @property
     def ready(self) -> bool:

@@ -137,6 +137,15 @@ def test_barge_in_cuts_the_reply_to_what_was_heard() -> None:
     assert call.prompts[1][-1] == {"role": "user", "content": "no stop please"}
 
 
+def test_a_caller_who_speaks_right_after_the_greeting_is_not_taken_for_its_echo() -> None:
+    call = Call(["It costs ten dollars a month for every seat that you have."])
+    call.caller_listens()
+    call.caller_says("how much is it")
+    call.caller_waits(1.6)
+    call.caller_says("what about the team plan", seconds=2.0)
+    assert call.sent(SendClear)
+
+
 def test_after_a_barge_in_nothing_of_the_old_reply_is_played() -> None:
     call = Call(["A very long reply that goes on, and on, and on, for as long as it can.", "Yes?"])
     call.caller_listens()

@@ -27,9 +27,7 @@ def with_switchboard(scenario: Callable[[Switchboard], Awaitable[None]], *, max_
     announcements = render_announcements(PLAYBOOK, synthesizer)
 
     async def run() -> None:
-        await scenario(
-            Switchboard(room, announcements, "You are Ava.", Phrasebook(), CallRules(), max_calls=max_calls)
-        )
+        await scenario(Switchboard(room, announcements, "You are Ava.", Phrasebook(), CallRules(), max_calls=max_calls))
 
     try:
         asyncio.run(run())

@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,6 +25,8 @@ from telephony_agent.engines.scripted import (
 )
 from telephony_agent.live.engine_room import Deadlines, EngineRoom, Engines, render_announcements
 from telephony_agent.live.switchboard import Switchboard
+from telephony_agent.live.trace_file import TraceFolder
+from telephony_agent.live.watch import Watch
 from telephony_agent.sales.phrasebook import Phrasebook
 from telephony_agent.sales.playbook import Playbook
 from telephony_agent.web.app import create_app
@@ -78,6 +81,7 @@ class Parts:
     rules: CallRules = field(default_factory=CallRules)
     playbook: Playbook = PLAYBOOK
     max_calls: int = 2
+    trace_dir: Path | None = None
     transfer_number: str = ""
     auth_tokens: tuple[str, ...] = (AUTH_TOKEN,)
 
@@ -100,7 +104,8 @@ def running(parts: Parts | None = None) -> Iterator[Agent]:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         engines = Engines(parts.transcriber, parts.responder, parts.synthesizer, parts.new_detector)
         await asyncio.to_thread(engines.warm)
-        room = EngineRoom(engines, parts.deadlines)
+        room = EngineRoom(engines, parts.deadlines, metrics=site.metrics)
+        traces = TraceFolder(parts.trace_dir) if parts.trace_dir else None
         announcements = await asyncio.to_thread(render_announcements, parts.playbook, parts.synthesizer)
         site.switchboard = Switchboard(
             room,
@@ -109,12 +114,15 @@ def running(parts: Parts | None = None) -> Iterator[Agent]:
             Phrasebook(),
             parts.rules,
             max_calls=parts.max_calls,
+            watch=Watch(site.metrics, traces),
         )
         made.extend([room, asyncio.get_running_loop()])
         try:
             yield
         finally:
             await asyncio.to_thread(room.close)
+            if traces is not None:
+                await asyncio.to_thread(traces.close)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:

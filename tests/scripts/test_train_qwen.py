@@ -1,0 +1,94 @@
+"""How pocket-qwen is trained: calls as tokens, the shared system prompt, checkpoints, the exported model."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from scripts.pocket_models.dialogues import default_playbook, dialogues
+from scripts.pocket_models.policy import Reply
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+pytestmark = pytest.mark.torch
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+train_qwen = pytest.importorskip("scripts.pocket_models.train_qwen")
+evaluate_qwen = pytest.importorskip("scripts.pocket_models.evaluate_qwen")
+muon = pytest.importorskip("scripts.pocket_models.muon")
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerFast:
+    return train_qwen.build_tokenizer(calls=100)
+
+
+def test_a_call_is_encoded_as_the_chat_template_writes_it(tokenizer: PreTrainedTokenizerFast) -> None:
+    for call in islice(dialogues(12), 20):
+        example = train_qwen.encode(call, tokenizer)
+        templated = tokenizer.apply_chat_template(call.messages(), return_dict=True)["input_ids"]
+        assert example.prompt + example.ids == templated[: train_qwen.CONTEXT_TOKENS]
+
+
+def test_only_whole_replies_are_learnt(tokenizer: PreTrainedTokenizerFast) -> None:
+    for call in islice(dialogues(13), 20):
+        example = train_qwen.encode(call, tokenizer)
+        learnt = tokenizer.decode([label for label in example.labels if label != train_qwen.IGNORED])
+        assert learnt == "".join(f"{turn.said}<|im_end|>" for turn in call.turns if not turn.interrupted)
+
+
+def test_the_default_prompt_leaves_room_for_a_long_call(tokenizer: PreTrainedTokenizerFast) -> None:
+    assert len(tokenizer(default_playbook().system_prompt())["input_ids"]) < train_qwen.CONTEXT_TOKENS / 3
+
+
+def test_a_shared_system_prompt_gives_the_loss_of_separate_calls(tokenizer: PreTrainedTokenizerFast) -> None:
+    model = train_qwen.Trainer(tokenizer).model
+    phase = train_qwen.PHASES[0]
+    batch = next(train_qwen.batches(tokenizer, phase, seed=1, chunk=0))[: phase.calls_a_world]
+    total, count = 0.0, 0
+    with torch.inference_mode():
+        shared = train_qwen.loss_of(model, batch, phase.calls_a_world).item()
+        for example in batch:
+            logits = model(torch.tensor([example.prompt + example.ids])).logits[0, len(example.prompt) : -1]
+            labels = torch.tensor(example.labels[1:])
+            total += torch.nn.functional.cross_entropy(
+                logits, labels, ignore_index=train_qwen.IGNORED, reduction="sum"
+            ).item()
+            count += int((labels != train_qwen.IGNORED).sum())
+    assert shared == pytest.approx(total / count, abs=1e-4)
+
+
+def test_training_goes_on_from_its_checkpoint(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
+    trainer = train_qwen.Trainer(tokenizer)
+    trainer.step, trainer.chunk, trainer.trained_s = 30, 2, 61.5
+    trainer.save(tmp_path / "qwen.pt")
+    resumed = train_qwen.Trainer(tokenizer, seed=1)
+    resumed.load(tmp_path / "qwen.pt")
+    assert (resumed.step, resumed.chunk, resumed.trained_s) == (30, 2, 61.5)
+    assert torch.equal(resumed.model.lm_head.weight, trainer.model.lm_head.weight)
+
+
+def test_the_exported_model_loads_by_the_ordinary_way(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
+    train_qwen.Trainer(tokenizer).export(tmp_path / "qwen")
+    loaded = transformers.AutoTokenizer.from_pretrained(tmp_path / "qwen")
+    model = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "qwen")
+    assert model.config.model_type == "qwen2"
+    assert model.config.max_position_embeddings == train_qwen.CONTEXT_TOKENS
+    assert loaded.eos_token == "<|im_end|>"
+    assert (tmp_path / "qwen" / "model.safetensors").stat().st_size < 10_000_000
+
+
+def test_muon_pushes_all_singular_values_towards_one() -> None:
+    torch.manual_seed(0)
+    values = torch.linalg.svdvals(muon.orthogonal(torch.randn(24, 64)))
+    assert 0.5 < values.min() <= values.max() < 1.5
+
+
+def test_a_reply_with_wrong_values_still_has_the_right_intent() -> None:
+    reply = Reply("booked", {"day": "Tuesday", "time": "noon"}, ("Great, Tuesday at noon. Is that right?",))
+    assert evaluate_qwen.is_right_intent(reply, "Great, Monday at ten. Is that right?")
+    assert not evaluate_qwen.is_right_intent(reply, "Great, Monday at ten.")
