@@ -1,0 +1,1 @@
+"""What a developer or a new user runs from a checkout."""

@@ -1,0 +1,368 @@
+"""Training and evaluation of pocket-qwen: a small Qwen2 causal LM on generated sales calls, on one CPU thread.
+
+Data is made while training and never repeats: chunk ``k`` of the calls depends on the seed and on ``k`` only. The
+schedule runs by time, not by steps, so that a slow machine trains less instead of longer. A checkpoint holds all that
+a later run needs to go on.
+
+To answer with the caller's and the playbook's words the network must copy, and calls of one playbook alone teach that
+late: so it reads made-up playbooks first, and practises saying random pieces again (``echo_loss``) all along.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from torch.nn import functional
+from transformers import DynamicCache, GenerationConfig, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
+
+from scripts.pocket_models import evaluate_qwen
+from scripts.pocket_models.dialogues import Dialogue, dialogues, opening
+from scripts.pocket_models.muon import Muon
+
+SEED = 20261124
+CONTEXT_TOKENS = 1024
+PIECES = 1600
+WARM_UP_STEPS = 50
+BATCHES_A_CHUNK = 24
+ECHO_EVERY = 4
+ECHO_ROWS, ECHO_HEARD, ECHO_SAID = 4, 96, 64
+CHECKPOINT_EVERY_S = 300.0
+IGNORED = -100
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of the training: what calls it reads, in what batches, how fast it learns.
+
+    ``share`` is of the whole time. Made-up playbooks teach to copy from the prompt and the caller; the default one is
+    what the model is for.
+    """
+
+    share: float
+    made_up_playbooks: bool
+    worlds_a_batch: int
+    calls_a_world: int
+    muon_lr: float
+    adam_lr: float
+    falling: bool
+    """Whether the rates fall along a cosine, or stay."""
+
+
+PHASES = (Phase(1.0, False, worlds_a_batch=1, calls_a_world=8, muon_lr=6e-3, adam_lr=3e-3, falling=True),)
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+_SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+
+
+def build_tokenizer(calls: int = 1500) -> PreTrainedTokenizerFast:
+    """Train the byte-level BPE on generated calls and give it Qwen's chat format.
+
+    The text is cut into words by Qwen's own expression: whatever the files say, ``AutoTokenizer`` uses that one for
+    every model of type ``qwen2``.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PRETOKENIZE_REGEX), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=PIECES,
+        special_tokens=[AddedToken(token, special=True, normalized=False) for token in _SPECIAL],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    written = islice(dialogues(SEED, made_up_playbooks=False), calls)
+    texts = (f"{message['role']}\n{message['content']}\n" for call in written for message in call.messages())
+    tokenizer.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        chat_template=CHAT_TEMPLATE,
+        model_max_length=CONTEXT_TOKENS,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def build_model(tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
+    """Make the untrained network."""
+    config = Qwen2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=192,
+        intermediate_size=576,
+        num_hidden_layers=4,
+        num_attention_heads=6,
+        num_key_value_heads=2,
+        max_position_embeddings=CONTEXT_TOKENS,
+        rope_parameters={"rope_type": "default", "rope_theta": 1e4},
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    model = Qwen2ForCausalLM(config)
+    model.generation_config = GenerationConfig(
+        do_sample=False, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
+    )
+    return model
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One call as token ids: its system prompt, the rest, and the rest with all but the agent's own words ignored."""
+
+    prompt: list[int]
+    ids: list[int]
+    labels: list[int]
+
+
+def encode(call: Dialogue, tokenizer: PreTrainedTokenizerFast) -> Example:
+    """Encode a call; the greeting and interrupted replies are read, not learnt."""
+    system, *greeting = (
+        f"<|im_start|>{message['role']}\n{message['content']}<|im_end|>\n"
+        for message in opening(call.world.playbook, greeted=call.greeted)
+    )
+    parts = [(text, False) for text in (system, *greeting)]
+    for turn in call.turns:
+        parts.append((f"<|im_start|>user\n{turn.heard}<|im_end|>\n<|im_start|>assistant\n", False))
+        parts.append((f"{turn.said}<|im_end|>", not turn.interrupted))
+        parts.append(("\n", False))
+    prompt, *rest = tokenizer([text for text, _ in parts], add_special_tokens=False)["input_ids"]
+    ids: list[int] = []
+    labels: list[int] = []
+    for part, (_, learnt) in zip(rest, parts[1:], strict=True):
+        ids += part
+        labels += part if learnt else [IGNORED] * len(part)
+    room = CONTEXT_TOKENS - len(prompt)
+    return Example(prompt, ids[:room], labels[:room])
+
+
+def batches(tokenizer: PreTrainedTokenizerFast, phase: Phase, seed: int, chunk: int) -> Iterator[list[Example]]:
+    """Make one chunk of calls, as batches of so many playbooks with so many calls each.
+
+    A playbook's shorter and longer calls go to different batches, so that a batch holds calls of about equal length.
+    """
+    size = phase.calls_a_world
+    calls = dialogues(seed * 100_003 + chunk, calls_a_world=2 * size, made_up_playbooks=phase.made_up_playbooks)
+    groups = []
+    for _ in range(BATCHES_A_CHUNK * phase.worlds_a_batch // 2):
+        examples = [encode(call, tokenizer) for call in islice(calls, 2 * size)]
+        examples.sort(key=lambda example: len(example.ids))
+        groups += [examples[:size], examples[size:]]
+    groups.sort(key=lambda group: len(group[-1].ids))
+    made = [list(chain(*groups[at : at + phase.worlds_a_batch])) for at in range(0, len(groups), phase.worlds_a_batch)]
+    random.Random(chunk).shuffle(made)
+    yield from made
+
+
+def _pad(rows: list[list[int]], value: int) -> torch.Tensor:
+    width = max(map(len, rows))
+    return torch.tensor([row + [value] * (width - len(row)) for row in rows])
+
+
+def loss_of(model: Qwen2ForCausalLM, batch: list[Example], calls_a_world: int) -> torch.Tensor:
+    """Compute the mean cross-entropy of the learnt tokens of a batch made by ``batches``.
+
+    System prompts are half of all tokens, so each is read once, and its keys and values serve all calls of its
+    playbook; gradients flow back through them. The head runs on the learnt positions only.
+    """
+    cache = DynamicCache(config=model.config)
+    prompts = [example.prompt for example in batch[::calls_a_world]]
+    model.model(input_ids=_pad(prompts, 0), past_key_values=cache, use_cache=True)
+    cache.batch_repeat_interleave(calls_a_world)
+    ids = _pad([example.ids for example in batch], 0)[:, :-1]
+    labels = _pad([example.labels for example in batch], IGNORED)[:, 1:]
+    known = _pad([[1] * len(example.prompt) for example in batch], 0)
+    positions = known.sum(1, keepdim=True) + torch.arange(ids.shape[1])
+    hidden = model.model(
+        input_ids=ids,
+        attention_mask=torch.cat([known, torch.ones_like(ids)], dim=1),
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=True,
+    ).last_hidden_state
+    learnt = labels != IGNORED
+    return functional.cross_entropy(model.lm_head(hidden[learnt]), labels[learnt])
+
+
+def echo_loss(model: Qwen2ForCausalLM, rng: random.Random) -> torch.Tensor:
+    """Compute the loss of saying stretches of random pieces again, each from any place and distance.
+
+    The distance must vary: with a fixed one the network learns to look back by so many places, which is no copying.
+    """
+    rows, labels = [], []
+    for _ in range(ECHO_ROWS):
+        row = [rng.randrange(len(_SPECIAL), model.config.vocab_size) for _ in range(ECHO_HEARD)]
+        learnt = [IGNORED] * ECHO_HEARD
+        while len(row) < ECHO_HEARD + ECHO_SAID:
+            start, length = rng.randrange(ECHO_HEARD - 20), rng.randint(5, 20)
+            stretch = row[start : start + length]
+            row += stretch
+            learnt += [IGNORED, *stretch[1:]]
+        rows.append(row[: ECHO_HEARD + ECHO_SAID])
+        labels.append(learnt[: ECHO_HEARD + ECHO_SAID])
+    logits = model(input_ids=torch.tensor(rows), use_cache=False).logits[:, :-1]
+    expected = torch.tensor(labels)[:, 1:]
+    return functional.cross_entropy(logits[expected != IGNORED], expected[expected != IGNORED])
+
+
+class Trainer:
+    """The state of one training run: network, averaged weights, optimisers, and how far it has come."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, seed: int = SEED) -> None:
+        torch.manual_seed(seed)
+        self.tokenizer = tokenizer
+        self.model = build_model(tokenizer)
+        self.average = build_model(tokenizer)
+        self.average.load_state_dict(self.model.state_dict())
+        matrices = [weight for weight in self.model.model.layers.parameters() if weight.ndim == 2]
+        chosen = {id(weight) for weight in matrices}
+        others = [weight for weight in self.model.parameters() if id(weight) not in chosen]
+        self.optimizers: list[torch.optim.Optimizer] = [
+            Muon(matrices, lr=PHASES[0].muon_lr),
+            torch.optim.AdamW(others, lr=PHASES[0].adam_lr, betas=(0.9, 0.98), weight_decay=0.0),
+        ]
+        self._echoes = random.Random(seed)
+        self.step = 0
+        self.chunk = 0
+        self.trained_s = 0.0
+
+    def train_chunk(self, total_s: float, seed: int = SEED) -> float:
+        """Train on the next chunk of calls and return its mean loss."""
+        phase, _ = _phase_at(self.trained_s / total_s)
+        losses = [self._learn(batch, phase, total_s) for batch in batches(self.tokenizer, phase, seed, self.chunk)]
+        self.chunk += 1
+        return sum(losses) / len(losses)
+
+    def _learn(self, batch: list[Example], phase: Phase, total_s: float) -> float:
+        """Take one step on a batch of calls, with an echo now and then."""
+        started = time.monotonic()
+        self._schedule(self.trained_s / total_s)
+        losses = [loss_of(self.model, batch, phase.calls_a_world)]
+        if self.step % ECHO_EVERY == 0:
+            losses.append(echo_loss(self.model, self._echoes))
+        torch.autograd.backward(losses)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        self._follow()
+        self.trained_s += time.monotonic() - started
+        return losses[0].item()
+
+    def _schedule(self, progress: float) -> None:
+        """Warm up; in a phase that falls, let the rates fall along a cosine to a fiftieth."""
+        phase, within = _phase_at(progress)
+        part = min(1.0, (self.step + 1) / WARM_UP_STEPS)
+        if phase.falling:
+            part *= 0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * within))
+        for optimizer, peak in zip(self.optimizers, (phase.muon_lr, phase.adam_lr), strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = peak * part
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        decay = min(0.97, 1 - 10 / (self.step + 10))
+        for mean, weight in zip(self.average.parameters(), self.model.parameters(), strict=True):
+            mean.lerp_(weight, 1 - decay)
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint, whole or not at all."""
+        state: dict[str, Any] = {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "progress": (self.step, self.chunk, self.trained_s),
+        }
+        torch.save(state, path.with_suffix(".part"))
+        path.with_suffix(".part").replace(path)
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint."""
+        state = torch.load(path, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.step, self.chunk, self.trained_s = state["progress"]
+
+    def export(self, out: Path) -> None:
+        """Write the averaged weights in half precision, with the tokenizer, as transformers loads them."""
+        part = out.with_name(out.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        model = build_model(self.tokenizer)
+        model.load_state_dict(self.average.state_dict())
+        model.to(torch.float16).save_pretrained(part)
+        self.tokenizer.save_pretrained(part)
+        shutil.rmtree(out, ignore_errors=True)
+        part.rename(out)
+
+
+def _phase_at(progress: float) -> tuple[Phase, float]:
+    """Return the phase at a part of the whole time, and how far it is through that phase (0 to 1)."""
+    begun = 0.0
+    for phase in PHASES[:-1]:
+        if progress < begun + phase.share:
+            return phase, (progress - begun) / phase.share
+        begun += phase.share
+    return PHASES[-1], min(1.0, (progress - begun) / PHASES[-1].share)
+
+
+def _kept_tokenizer(path: Path) -> PreTrainedTokenizerFast:
+    """Build the tokenizer once, so that a run that goes on reads the same pieces."""
+    if not path.exists():
+        build_tokenizer().save_pretrained(path)
+    return PreTrainedTokenizerFast.from_pretrained(path)
+
+
+def train(out: Path, work: Path, minutes: float, threads: int) -> None:
+    """Train pocket-qwen for so many minutes and export it to ``out``, going on from a checkpoint in ``work``."""
+    torch.set_num_threads(threads)
+    work.mkdir(parents=True, exist_ok=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    tokenizer = _kept_tokenizer(work / "tokenizer")
+    trainer = Trainer(tokenizer)
+    checkpoint = work / "qwen.pt"
+    if checkpoint.exists():
+        trainer.load(checkpoint)
+    total_s = minutes * 60
+    saved_s = trainer.trained_s
+    columns = (TextColumn("pocket-qwen"), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        bar = progress.add_task("", total=total_s, note="")
+        while trainer.trained_s < total_s:
+            loss = trainer.train_chunk(total_s)
+            progress.update(bar, completed=trainer.trained_s, note=f"step {trainer.step}, loss {loss:.4f}")
+            if not progress.console.is_terminal:
+                print(f"{trainer.trained_s:6.0f} s  step {trainer.step}  loss {loss:.4f}", flush=True)
+            if trainer.trained_s - saved_s >= CHECKPOINT_EVERY_S:
+                saved_s = trainer.trained_s
+                trainer.save(checkpoint)
+                trainer.export(out)
+    trainer.save(checkpoint)
+    trainer.export(out)
+
+
+def evaluate(model_dir: Path) -> dict[str, Any]:
+    """Test an exported model on held-out calls; see ``evaluate_qwen``."""
+    return evaluate_qwen.evaluate(model_dir)
