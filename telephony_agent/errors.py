@@ -8,6 +8,8 @@
     ├── RemoteProtocolError              "remote_protocol"    the peer sent what Twilio's wire does not allow
     ├── LocalProtocolError               "local_protocol"     we tried to send what the wire does not allow
     ├── AdmissionError                   "admission"          a stream that may not join a call
+    ├── TraceError                       "trace"              a trace can't be read (core.trace)
+    ├── RuleError                        "rule"               a rule of a call is unknown or wrong (core.rule_data)
     └── EngineError                      "engine"             an engine failed at its job; the call goes on
         ├── ModelLoadError               "model_load"         a model can't be loaded; names the setting and the fix
         ├── TranscriptionError           "transcription"
