@@ -16,7 +16,7 @@ from importlib import resources
 from scripts.pocket_models.lexicon import REAL_WORDS
 from scripts.pocket_models.policy import UNCLEAR, ReferenceAgent, Reply
 from scripts.pocket_models.sentences import INTENTS, Sentence, caller_sentence, is_held_out
-from scripts.pocket_models.worlds import MADE_UP_WORDS, World, random_world, world_of
+from scripts.pocket_models.worlds import World, world_of
 from telephony_agent.engines.base import Message
 from telephony_agent.sales.playbook import END_CALL, Playbook
 
@@ -209,19 +209,12 @@ def converse(rng: random.Random, world: World, *, split: str = "train", lifelike
     return Dialogue(world, call.greeted, tuple(turns))
 
 
-def dialogues(seed: int, *, calls_a_world: int = 1, made_up_playbooks: bool = True) -> Iterator[Dialogue]:
-    """Write training calls without end, so many for each playbook; the same seed writes the same calls.
-
-    Without made-up playbooks all calls are of the default one, half of them with made-up names.
-    """
+def dialogues(seed: int) -> Iterator[Dialogue]:
+    """Write training calls of the default playbook without end; the same seed writes the same calls."""
     rng = random.Random(seed)
+    world = world_of(default_playbook(), REAL_WORDS)
     while True:
-        if made_up_playbooks:
-            world = random_world(rng, default_playbook())
-        else:
-            world = world_of(default_playbook(), REAL_WORDS if rng.random() < 0.75 else MADE_UP_WORDS)
-        for _ in range(calls_a_world):
-            yield converse(rng, world)
+        yield converse(rng, world)
 
 
 def _as_transcribed(text: str) -> str:

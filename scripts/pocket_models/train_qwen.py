@@ -4,19 +4,21 @@ Data is made while training and never repeats: chunk ``k`` of the calls depends 
 schedule runs by time, not by steps, so that a slow machine trains less instead of longer. A checkpoint holds all that
 a later run needs to go on.
 
-To answer with the caller's and the playbook's words the network must copy, and calls of one playbook alone teach that
-late: so it reads made-up playbooks first, and practises saying random pieces again (``echo_loss``) all along.
+Two things decide how fast it learns, both found the hard way: common words must be single pieces, so the tokenizer is
+trained on the default playbook's calls; and the same caller turn must always get the same reply, so that no capacity
+and no gradient goes into guessing a synonym. Saying random pieces again (``echo_loss``) practises copying all along.
 """
 
 from __future__ import annotations
 
 import math
 import random
+import re
 import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -33,34 +35,18 @@ from scripts.pocket_models.muon import Muon
 
 SEED = 20261124
 CONTEXT_TOKENS = 1024
-PIECES = 1600
+PIECES = 2600
+WORD_REPEATS = 200
 WARM_UP_STEPS = 50
+MUON_LR = 6e-3
+ADAM_LR = 3e-3
+CALLS_A_BATCH = 8
 BATCHES_A_CHUNK = 24
 ECHO_EVERY = 4
 ECHO_ROWS, ECHO_HEARD, ECHO_SAID = 4, 96, 64
 CHECKPOINT_EVERY_S = 300.0
 IGNORED = -100
 
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """A part of the training: what calls it reads, in what batches, how fast it learns.
-
-    ``share`` is of the whole time. Made-up playbooks teach to copy from the prompt and the caller; the default one is
-    what the model is for.
-    """
-
-    share: float
-    made_up_playbooks: bool
-    worlds_a_batch: int
-    calls_a_world: int
-    muon_lr: float
-    adam_lr: float
-    falling: bool
-    """Whether the rates fall along a cosine, or stay."""
-
-
-PHASES = (Phase(1.0, False, worlds_a_batch=1, calls_a_world=8, muon_lr=6e-3, adam_lr=3e-3, falling=True),)
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
@@ -90,8 +76,14 @@ def build_tokenizer(calls: int = 1500) -> PreTrainedTokenizerFast:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    written = islice(dialogues(SEED, made_up_playbooks=False), calls)
-    texts = (f"{message['role']}\n{message['content']}\n" for call in written for message in call.messages())
+    texts = [
+        f"{message['role']}\n{message['content']}\n"
+        for call in islice(dialogues(SEED), calls)
+        for message in call.messages()
+    ]
+    # A value of one piece is copied by looking at one place; one of many pieces must be followed through.
+    words = sorted({word for text in texts for word in re.findall(r"[A-Za-z]+", text)})
+    texts += [f" {word}" * WORD_REPEATS for word in words]
     tokenizer.train_from_iterator(texts, trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -156,20 +148,12 @@ def encode(call: Dialogue, tokenizer: PreTrainedTokenizerFast) -> Example:
     return Example(prompt, ids[:room], labels[:room])
 
 
-def batches(tokenizer: PreTrainedTokenizerFast, phase: Phase, seed: int, chunk: int) -> Iterator[list[Example]]:
-    """Make one chunk of calls, as batches of so many playbooks with so many calls each.
-
-    A playbook's shorter and longer calls go to different batches, so that a batch holds calls of about equal length.
-    """
-    size = phase.calls_a_world
-    calls = dialogues(seed * 100_003 + chunk, calls_a_world=2 * size, made_up_playbooks=phase.made_up_playbooks)
-    groups = []
-    for _ in range(BATCHES_A_CHUNK * phase.worlds_a_batch // 2):
-        examples = [encode(call, tokenizer) for call in islice(calls, 2 * size)]
-        examples.sort(key=lambda example: len(example.ids))
-        groups += [examples[:size], examples[size:]]
-    groups.sort(key=lambda group: len(group[-1].ids))
-    made = [list(chain(*groups[at : at + phase.worlds_a_batch])) for at in range(0, len(groups), phase.worlds_a_batch)]
+def batches(tokenizer: PreTrainedTokenizerFast, seed: int, chunk: int) -> Iterator[list[Example]]:
+    """Make one chunk of calls, as batches of ``CALLS_A_BATCH`` calls of about equal length."""
+    calls = dialogues(seed * 100_003 + chunk)
+    examples = [encode(call, tokenizer) for call in islice(calls, BATCHES_A_CHUNK * CALLS_A_BATCH)]
+    examples.sort(key=lambda example: len(example.ids))
+    made = [examples[at : at + CALLS_A_BATCH] for at in range(0, len(examples), CALLS_A_BATCH)]
     random.Random(chunk).shuffle(made)
     yield from made
 
@@ -179,27 +163,19 @@ def _pad(rows: list[list[int]], value: int) -> torch.Tensor:
     return torch.tensor([row + [value] * (width - len(row)) for row in rows])
 
 
-def loss_of(model: Qwen2ForCausalLM, batch: list[Example], calls_a_world: int) -> torch.Tensor:
-    """Compute the mean cross-entropy of the learnt tokens of a batch made by ``batches``.
+def loss_of(model: Qwen2ForCausalLM, batch: list[Example]) -> torch.Tensor:
+    """Compute the mean cross-entropy of the learnt tokens of calls that share one system prompt.
 
-    System prompts are half of all tokens, so each is read once, and its keys and values serve all calls of its
-    playbook; gradients flow back through them. The head runs on the learnt positions only.
+    The prompt is half of all tokens, so it is read once, and its keys and values serve all calls; gradients flow back
+    through them. The head runs on the learnt positions only.
     """
     cache = DynamicCache(config=model.config)
-    prompts = [example.prompt for example in batch[::calls_a_world]]
-    model.model(input_ids=_pad(prompts, 0), past_key_values=cache, use_cache=True)
-    cache.batch_repeat_interleave(calls_a_world)
+    prompt = torch.tensor([batch[0].prompt])
+    model.model(input_ids=prompt, past_key_values=cache, use_cache=True)
+    cache.batch_repeat_interleave(len(batch))
     ids = _pad([example.ids for example in batch], 0)[:, :-1]
     labels = _pad([example.labels for example in batch], IGNORED)[:, 1:]
-    known = _pad([[1] * len(example.prompt) for example in batch], 0)
-    positions = known.sum(1, keepdim=True) + torch.arange(ids.shape[1])
-    hidden = model.model(
-        input_ids=ids,
-        attention_mask=torch.cat([known, torch.ones_like(ids)], dim=1),
-        position_ids=positions,
-        past_key_values=cache,
-        use_cache=True,
-    ).last_hidden_state
+    hidden = model.model(input_ids=ids, past_key_values=cache, use_cache=True).last_hidden_state
     learnt = labels != IGNORED
     return functional.cross_entropy(model.lm_head(hidden[learnt]), labels[learnt])
 
@@ -238,8 +214,8 @@ class Trainer:
         chosen = {id(weight) for weight in matrices}
         others = [weight for weight in self.model.parameters() if id(weight) not in chosen]
         self.optimizers: list[torch.optim.Optimizer] = [
-            Muon(matrices, lr=PHASES[0].muon_lr),
-            torch.optim.AdamW(others, lr=PHASES[0].adam_lr, betas=(0.9, 0.98), weight_decay=0.0),
+            Muon(matrices, lr=MUON_LR),
+            torch.optim.AdamW(others, lr=ADAM_LR, betas=(0.9, 0.98), weight_decay=0.0),
         ]
         self._echoes = random.Random(seed)
         self.step = 0
@@ -248,16 +224,15 @@ class Trainer:
 
     def train_chunk(self, total_s: float, seed: int = SEED) -> float:
         """Train on the next chunk of calls and return its mean loss."""
-        phase, _ = _phase_at(self.trained_s / total_s)
-        losses = [self._learn(batch, phase, total_s) for batch in batches(self.tokenizer, phase, seed, self.chunk)]
+        losses = [self._learn(batch, total_s) for batch in batches(self.tokenizer, seed, self.chunk)]
         self.chunk += 1
         return sum(losses) / len(losses)
 
-    def _learn(self, batch: list[Example], phase: Phase, total_s: float) -> float:
+    def _learn(self, batch: list[Example], total_s: float) -> float:
         """Take one step on a batch of calls, with an echo now and then."""
         started = time.monotonic()
         self._schedule(self.trained_s / total_s)
-        losses = [loss_of(self.model, batch, phase.calls_a_world)]
+        losses = [loss_of(self.model, batch)]
         if self.step % ECHO_EVERY == 0:
             losses.append(echo_loss(self.model, self._echoes))
         torch.autograd.backward(losses)
@@ -271,12 +246,10 @@ class Trainer:
         return losses[0].item()
 
     def _schedule(self, progress: float) -> None:
-        """Warm up; in a phase that falls, let the rates fall along a cosine to a fiftieth."""
-        phase, within = _phase_at(progress)
-        part = min(1.0, (self.step + 1) / WARM_UP_STEPS)
-        if phase.falling:
-            part *= 0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * within))
-        for optimizer, peak in zip(self.optimizers, (phase.muon_lr, phase.adam_lr), strict=True):
+        """Warm up, then let the rates fall along a cosine to a fiftieth."""
+        cosine = 0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0)))
+        part = min(1.0, (self.step + 1) / WARM_UP_STEPS) * cosine
+        for optimizer, peak in zip(self.optimizers, (MUON_LR, ADAM_LR), strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = peak * part
 
@@ -316,16 +289,6 @@ class Trainer:
         self.tokenizer.save_pretrained(part)
         shutil.rmtree(out, ignore_errors=True)
         part.rename(out)
-
-
-def _phase_at(progress: float) -> tuple[Phase, float]:
-    """Return the phase at a part of the whole time, and how far it is through that phase (0 to 1)."""
-    begun = 0.0
-    for phase in PHASES[:-1]:
-        if progress < begun + phase.share:
-            return phase, (progress - begun) / phase.share
-        begun += phase.share
-    return PHASES[-1], min(1.0, (progress - begun) / PHASES[-1].share)
 
 
 def _kept_tokenizer(path: Path) -> PreTrainedTokenizerFast:

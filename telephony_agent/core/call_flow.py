@@ -251,7 +251,8 @@ class CallFlow:
         self._fillers.watch(now)
 
     def _open(self, kind: TurnInput, started_ms: int = 0) -> None:
-        self._turn = self.conversation.open(self._turn.number + 1, kind, started_ms)
+        # Not behind ``_turn``, which after an aside is an older one.
+        self._turn = self.conversation.open(len(self.conversation.turns), kind, started_ms)
 
     def _stop_talking(self, now: float, actions: list[Action]) -> None:
         """Cancel the reply and clear what is still to be heard."""

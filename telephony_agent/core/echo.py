@@ -45,7 +45,7 @@ MAX_GAIN_DB = -5.0
 MIN_TURNS = 6
 """How often both curves must rise and fall: two steps go together by chance."""
 MARGIN_DB = 7.0
-SAFE_DB = 8.0
+SAFE_DB = 9.5
 FLOOR_DBOV = -60.0
 """What is weaker counts as silence in the curves."""
 

@@ -180,6 +180,8 @@ def test_an_aside_pauses_us_and_we_go_on_from_the_word_where_we_stopped(sound: s
         {"role": "assistant", "content": LONG},
         {"role": "user", "content": "how much does it cost"},
     ]
+    assert [turn.number for turn in call.turns] == [0, 1, 2, 3]
+    assert call.heard[3] == "Another."
 
 
 def test_an_aside_over_a_goodbye_does_not_keep_the_line_open() -> None:
