@@ -35,6 +35,9 @@ ANSWERS: Mapping[str, tuple[str, ...]] = {
 }
 """What a caller answers to each question of the agent."""
 
+_VALUE_INTENTS = ("give_name", "introduce", "give_email", "give_company", "give_size", "book")
+"""Drawn more often: what a caller gives here must be copied, which is learnt last."""
+
 _ENDINGS = ("goodbye", "opt_out", "wrong_number")
 _MUMBLES = ("um", "uh", "hmm", "mm", "the", "and the", "of a", "to the um", "uh the", "a a", "it and", "...")
 _NOISE_WORDS = ("the", "a", "it", "and", "to", "in", "that", "is", "of", "for", "you", "this", "at", "so", "then")
@@ -136,6 +139,8 @@ class Caller:
     def _intent(self, pending: str, *, last_turn: bool) -> str:
         if last_turn:
             return self.rng.choice(("goodbye", "goodbye", "opt_out", "wrong_number"))
+        if self.rng.random() < 0.25:
+            return self.rng.choice(_VALUE_INTENTS)
         if pending and self.rng.random() < 0.55:
             return self.rng.choice(ANSWERS[pending])
         if self.rng.random() < 0.03:
