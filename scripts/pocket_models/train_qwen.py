@@ -6,7 +6,7 @@ a later run needs to go on.
 
 Two things decide how fast it learns, both found the hard way: common words must be single pieces, so the tokenizer is
 trained on the default playbook's calls; and the same caller turn must always get the same reply, so that no capacity
-and no gradient goes into guessing a synonym. Saying random pieces again (``echo_loss``) practises copying all along.
+and no gradient goes into guessing a synonym.
 """
 
 from __future__ import annotations
@@ -42,8 +42,6 @@ MUON_LR = 6e-3
 ADAM_LR = 3e-3
 CALLS_A_BATCH = 8
 BATCHES_A_CHUNK = 24
-ECHO_EVERY = 4
-ECHO_ROWS, ECHO_HEARD, ECHO_SAID = 4, 96, 64
 CHECKPOINT_EVERY_S = 300.0
 IGNORED = -100
 
@@ -180,27 +178,6 @@ def loss_of(model: Qwen2ForCausalLM, batch: list[Example]) -> torch.Tensor:
     return functional.cross_entropy(model.lm_head(hidden[learnt]), labels[learnt])
 
 
-def echo_loss(model: Qwen2ForCausalLM, rng: random.Random) -> torch.Tensor:
-    """Compute the loss of saying stretches of random pieces again, each from any place and distance.
-
-    The distance must vary: with a fixed one the network learns to look back by so many places, which is no copying.
-    """
-    rows, labels = [], []
-    for _ in range(ECHO_ROWS):
-        row = [rng.randrange(len(_SPECIAL), model.config.vocab_size) for _ in range(ECHO_HEARD)]
-        learnt = [IGNORED] * ECHO_HEARD
-        while len(row) < ECHO_HEARD + ECHO_SAID:
-            start, length = rng.randrange(ECHO_HEARD - 20), rng.randint(5, 20)
-            stretch = row[start : start + length]
-            row += stretch
-            learnt += [IGNORED, *stretch[1:]]
-        rows.append(row[: ECHO_HEARD + ECHO_SAID])
-        labels.append(learnt[: ECHO_HEARD + ECHO_SAID])
-    logits = model(input_ids=torch.tensor(rows), use_cache=False).logits[:, :-1]
-    expected = torch.tensor(labels)[:, 1:]
-    return functional.cross_entropy(logits[expected != IGNORED], expected[expected != IGNORED])
-
-
 class Trainer:
     """The state of one training run: network, averaged weights, optimisers, and how far it has come."""
 
@@ -217,7 +194,6 @@ class Trainer:
             Muon(matrices, lr=MUON_LR),
             torch.optim.AdamW(others, lr=ADAM_LR, betas=(0.9, 0.98), weight_decay=0.0),
         ]
-        self._echoes = random.Random(seed)
         self.step = 0
         self.chunk = 0
         self.trained_s = 0.0
@@ -229,13 +205,11 @@ class Trainer:
         return sum(losses) / len(losses)
 
     def _learn(self, batch: list[Example], total_s: float) -> float:
-        """Take one step on a batch of calls, with an echo now and then."""
+        """Take one step on a batch of calls."""
         started = time.monotonic()
         self._schedule(self.trained_s / total_s)
-        losses = [loss_of(self.model, batch)]
-        if self.step % ECHO_EVERY == 0:
-            losses.append(echo_loss(self.model, self._echoes))
-        torch.autograd.backward(losses)
+        loss = loss_of(self.model, batch)
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimizer in self.optimizers:
             optimizer.step()
@@ -243,7 +217,7 @@ class Trainer:
         self.step += 1
         self._follow()
         self.trained_s += time.monotonic() - started
-        return losses[0].item()
+        return loss.item()
 
     def _schedule(self, progress: float) -> None:
         """Warm up, then let the rates fall along a cosine to a fiftieth."""
