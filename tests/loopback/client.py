@@ -1,12 +1,17 @@
-"""A bare client of the media socket, for what Twilio would never send; faster than real time where that is fair."""
+"""A bare client of the media socket, for what Twilio would never send.
+
+What the caller says goes out at once, faster than real time, because that is fair. Listening takes as long as it takes:
+``hears`` lives through the call in frames, as Twilio does, until the agent's phrase has been played.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import json
+from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -17,11 +22,14 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from telephony_agent.audio import FRAME_MS, FRAME_SAMPLES, encode_mulaw
 from telephony_agent.simulator.signing import sign
 from tests.loopback.agent import AUTH_TOKEN, PUBLIC_URL, Agent
 
 ACCOUNT_SID = "AC" + "0" * 32
 STREAM_SID = "MZ" + "1" * 32
+SILENCE = b"\xff"
+PATIENCE_S = 20
 MEDIA_URL = f"{PUBLIC_URL.replace('https', 'wss')}/twilio/media"
 
 
@@ -54,7 +62,7 @@ class Client:
     socket: ClientConnection
     call_sid: str
     timestamp_ms: int = 155
-    heard: list[dict[str, Any]] = field(default_factory=list)
+    unplayed: deque[dict[str, Any]] = field(default_factory=deque)
 
     async def start(self, parameters: dict[str, str], **changes: Any) -> None:
         await self.send({"event": "connected", "protocol": "Call", "version": "1.0.0"})
@@ -72,38 +80,58 @@ class Client:
         await self.socket.send(json.dumps(message))
 
     async def media(self, mulaw: bytes) -> None:
-        for i in range(0, len(mulaw), 160):
-            payload = base64.b64encode(mulaw[i : i + 160]).decode()
+        for i in range(0, len(mulaw), FRAME_SAMPLES):
+            payload = base64.b64encode(mulaw[i : i + FRAME_SAMPLES]).decode()
             media = {"track": "inbound", "chunk": "1", "timestamp": str(self.timestamp_ms), "payload": payload}
             await self.send({"event": "media", "sequenceNumber": "2", "media": media, "streamSid": STREAM_SID})
-            self.timestamp_ms += 20
+            self.timestamp_ms += FRAME_MS
 
     async def says(self, seconds: float = 0.8, pause_s: float = 0.7) -> None:
         """Send a burst of tone and then silence, at once."""
         t = np.arange(int(8000 * seconds))
         tone = (8000 * np.sin(2 * np.pi * 300 * t / 8000)).astype("<i2").tobytes()
-        from telephony_agent.audio import encode_mulaw
-
-        await self.media(encode_mulaw(tone) + b"\xff" * int(8000 * pause_s))
+        await self.media(encode_mulaw(tone) + SILENCE * int(8000 * pause_s))
 
     async def stop(self) -> None:
         stop = {"accountSid": ACCOUNT_SID, "callSid": self.call_sid}
         await self.send({"event": "stop", "sequenceNumber": "9", "streamSid": STREAM_SID, "stop": stop})
 
-    async def until(self, event: str, *, echo_marks: bool = True) -> dict[str, Any]:
+    async def until(self, event: str) -> dict[str, Any]:
         """Read until a message of this kind; marks are echoed at once on the way."""
-        while True:
-            message = json.loads(await asyncio.wait_for(self.socket.recv(), 20))
-            self.heard.append(message)
-            if message["event"] == "mark" and echo_marks:
-                await self.send({**message, "sequenceNumber": "5"})
-            if message["event"] == event:
-                return dict(message)
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                message: dict[str, Any] = json.loads(await self.socket.recv())
+                if message["event"] == "mark":
+                    await self._echo(message)
+                if message["event"] == event:
+                    return message
+
+    async def hears(self) -> None:
+        """Stay on the line, silent, until the agent's next phrase has been played; echo its mark.
+
+        Every 20 ms one silent frame goes out and one frame of the agent's is played.
+        """
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                await self.media(SILENCE * FRAME_SAMPLES)
+                await self._listen(FRAME_MS / 1000)
+                played = self.unplayed.popleft() if self.unplayed else {"event": "silence"}
+                if played["event"] == "mark":
+                    return await self._echo(played)
+
+    async def _listen(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while True:
+                    self.unplayed.append(json.loads(await self.socket.recv()))
+
+    async def _echo(self, mark: dict[str, Any]) -> None:
+        await self.send({**mark, "sequenceNumber": "5"})
 
     async def closed(self) -> tuple[int, str]:
         """Read until the agent closes; return its code."""
         with pytest.raises(ConnectionClosed) as gone:
-            await asyncio.wait_for(self._read_on(), 20)
+            await asyncio.wait_for(self._read_on(), PATIENCE_S)
         assert gone.value.rcvd is not None, "the agent dropped the socket without a close frame"
         return gone.value.rcvd.code, gone.value.rcvd.reason
 
@@ -122,3 +150,12 @@ async def connected(
     url = agent.url.replace("http", "ws", 1) + path
     async with connect(url, additional_headers=headers, compression=None, proxy=None) as socket:
         yield Client(socket, sid)
+
+
+@asynccontextmanager
+async def calling(agent: Agent, sid: str) -> AsyncIterator[Client]:
+    """Ask for a stream and start it."""
+    parameters = ask_for_stream(agent, sid)
+    async with connected(agent, sid) as client:
+        await client.start(parameters)
+        yield client

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from telephony_agent.engines.scripted import (
 from telephony_agent.errors import ResponseError, SynthesisError, TranscriptionError
 from telephony_agent.live.engine_room import Deadlines, render_announcements
 from tests.loopback.agent import PLAYBOOK, Agent, Parts, running
-from tests.loopback.client import Client, ask_for_stream, call_sid, connected, post
+from tests.loopback.client import Client, ask_for_stream, call_sid, calling, post
 
 SHORT = PLAYBOOK.model_copy(
     update={
@@ -32,6 +33,8 @@ SHORT = PLAYBOOK.model_copy(
     }
 )
 QUICK = Deadlines(transcribe_s=0.5, respond_s=0.5, synthesize_s=0.5)
+UNHURRIED = CallRules(speculations=0)
+"""No reply is begun ahead: one that fails while it is held is asked for again, and nobody hears of it."""
 
 
 def turns_of(agent: Agent, number: int = 1) -> list[dict[str, Any]]:
@@ -39,32 +42,26 @@ def turns_of(agent: Agent, number: int = 1) -> list[dict[str, Any]]:
     return turns
 
 
-async def converse(agent: Agent, turns: int, number: int = 1) -> Client:
-    """Hold a call of so many caller turns and hang up; each turn waits for the agent's reply to be marked."""
-    parameters = ask_for_stream(agent, call_sid(number))
-    async with connected(agent, call_sid(number)) as client:
-        await client.start(parameters)
-        await client.until("mark")
-        await asyncio.sleep(0.6)  # the greeting's own length: the client plays nothing
+async def converse(agent: Agent, turns: int, number: int = 1, says_s: float = 0.8) -> None:
+    """Hold a call of so many caller turns and hang up; each turn waits until the agent's reply has been played."""
+    async with calling(agent, call_sid(number)) as client:
+        await client.hears()
         for _ in range(turns):
-            await client.says()
-            await client.until("mark")
-            await asyncio.sleep(0.9)
+            await client.says(says_s)
+            await client.hears()
         await client.stop()
         await client.closed()
-    return client
 
 
 def failing(stage: str, step: Exception | Hold) -> Parts:
     """Parts of which one engine fails at the first turn, and works from then on."""
-    transcriber = ScriptedTranscriber([step] if stage == "transcribe" else [], otherwise="hello there")
-    transcriber = WarmedTranscriber(transcriber)
+    script = ScriptedTranscriber([step] if stage == "transcribe" else [], otherwise="hello there")
     responder = ScriptedResponder([step] if stage == "respond" else [], otherwise="I see.")
     rehearsal = ScriptedSynthesizer(ms_per_character=30)
     render_announcements(SHORT, rehearsal)
     announced = [""] * len(rehearsal.spoken)
     synthesizer = ScriptedSynthesizer([*announced, step] if stage == "synthesize" else [], ms_per_character=30)
-    return Parts(transcriber, responder, synthesizer, deadlines=QUICK, playbook=SHORT)
+    return Parts(WarmedTranscriber(script), responder, synthesizer, deadlines=QUICK, rules=UNHURRIED, playbook=SHORT)
 
 
 class WarmedTranscriber:
@@ -116,10 +113,9 @@ def test_an_engine_that_hangs_is_given_a_new_thread_and_the_next_call_works() ->
     with running(failing("respond", hold)) as agent:
         try:
             asyncio.run(converse(agent, 1, number=1))
-            asyncio.run(asyncio.sleep(1.5))
+            wait_for(lambda: agent.room.responding.lost == 1)
             asyncio.run(converse(agent, 1, number=2))
             assert turns_of(agent, 2)[0]["reply_heard"] == "I see."
-            assert agent.room.responding.lost == 1
         finally:
             hold.release.set()
 
@@ -129,20 +125,17 @@ def test_three_failures_end_the_call_with_words_and_then_a_person() -> None:
         transcriber=ScriptedTranscriber(otherwise="hello"),
         responder=ScriptedResponder([ResponseError("no mind")] * 3),
         synthesizer=ScriptedSynthesizer(ms_per_character=30),
+        rules=UNHURRIED,
         playbook=SHORT,
         transfer_number="+15005550006",
     )
 
     async def scenario(agent: Agent) -> None:
-        parameters = ask_for_stream(agent, call_sid())
-        async with connected(agent, call_sid()) as client:
-            await client.start(parameters)
-            await client.until("mark")
-            await asyncio.sleep(0.7)
+        async with calling(agent, call_sid()) as client:
+            await client.hears()
             for _ in range(3):
                 await client.says()
-                await client.until("mark")
-                await asyncio.sleep(0.6)
+                await client.hears()
             assert (await client.closed())[0] == 1000
 
     with running(parts) as agent:
@@ -173,12 +166,9 @@ def test_a_caller_may_leave_at_any_moment(moment: str, politely: bool) -> None:
     )
 
     async def scenario(agent: Agent) -> None:
-        parameters = ask_for_stream(agent, call_sid())
-        async with connected(agent, call_sid()) as client:
-            await client.start(parameters)
+        async with calling(agent, call_sid()) as client:
             if moment != "greeting":
-                await client.until("mark")
-                await asyncio.sleep(0.6)
+                await client.hears()
             await MOMENTS[moment](client)
             if politely:
                 await client.stop()
@@ -211,21 +201,8 @@ def test_two_calls_at_once_hear_only_their_own_words() -> None:
 
     parts = Parts(ByLength(), ScriptedResponder(reply), ScriptedSynthesizer(ms_per_character=20), playbook=SHORT)
 
-    async def caller(agent: Agent, number: int, seconds: float) -> None:
-        parameters = ask_for_stream(agent, call_sid(number))
-        async with connected(agent, call_sid(number)) as client:
-            await client.start(parameters)
-            await client.until("mark")
-            await asyncio.sleep(0.6)
-            for _ in range(3):
-                await client.says(seconds)
-                await client.until("mark")
-                await asyncio.sleep(0.7)
-            await client.stop()
-            await client.closed()
-
     async def scenario(agent: Agent) -> None:
-        await asyncio.gather(caller(agent, 1, 0.6), caller(agent, 2, 2.0))
+        await asyncio.gather(converse(agent, 3, number=1, says_s=0.6), converse(agent, 3, number=2, says_s=2.0))
 
     with running(parts) as agent:
         asyncio.run(scenario(agent))
@@ -247,11 +224,9 @@ def test_a_caller_who_says_nothing_is_left_politely() -> None:
     parts = Parts(synthesizer=ScriptedSynthesizer(ms_per_character=5), rules=CallRules(reprompt_after_s=0.3))
 
     async def scenario(agent: Agent) -> int:
-        parameters = ask_for_stream(agent, call_sid())
-        async with connected(agent, call_sid()) as client:
-            await client.start(parameters)
+        async with calling(agent, call_sid()) as client:
             for _ in range(4):
-                await client.until("mark")
+                await client.hears()
             return (await client.closed())[0]
 
     with running(parts) as agent:
@@ -288,9 +263,7 @@ def census(agent: Agent) -> tuple[int, int, int]:
 
 def wait_for(condition: Callable[[], bool], at_most_s: float = 10.0) -> None:
     """Wait for something that another thread brings about."""
-    done = threading.Event()
-    for _ in range(round(at_most_s / 0.05)):
-        if condition():
-            return
-        done.wait(0.05)
-    raise AssertionError("it did not come about in time")
+    deadline, pause = time.monotonic() + at_most_s, threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        pause.wait(0.02)
