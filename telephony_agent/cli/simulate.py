@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 from rich.console import Console
 
-from telephony_agent.cli.turn_taking import Suite, SuiteOrder, run_suite
+from telephony_agent.cli.turn_taking import Suite, SuiteOrder, families_named, run_suite
 from telephony_agent.errors import TelephonyAgentError
 from telephony_agent.simulator import (
     CallResult,
@@ -92,13 +92,24 @@ def simulate(
         Path | None, typer.Option("--report", metavar="HTML", help="Write the suite's calls as pictures to look at.")
     ] = None,
     baseline: Annotated[
-        bool, typer.Option("--baseline/--no-baseline", help="Play the suite with a silence timer too, to compare.")
+        bool,
+        typer.Option(
+            "--baseline/--no-baseline",
+            help="Play the suite a second time to compare: with a silence timer, or with --at-once one at a time.",
+        ),
     ] = True,
+    families: Annotated[
+        str,
+        typer.Option("--families", metavar="NAME,...", help="Only these families of the suite, e.g. ends,side-talk."),
+    ] = "",
+    at_once: Annotated[
+        int, typer.Option("--at-once", min=1, metavar="N", help="Hold so many of the suite's calls side by side.")
+    ] = 1,
 ) -> None:
     """Hold a call with the agent on this machine: no account, no telephone, real speech both ways.
 
     Exits with 0 if the call ran to its intended end and the agent spoke in every turn, else with 1; with --suite, with
-    0 if every goal is reached.
+    0 if every goal is reached (of some families: every goal that they have events for).
     """
     console = Console(stderr=as_json)
     target = _given_target(url, public_url, auth_token, api_token) if url else None
@@ -106,9 +117,10 @@ def simulate(
         if path is not None and not path.resolve().parent.is_dir():
             raise typer.BadParameter(f"there is no folder {path.parent}", param_hint=option)
     if suite is not None:
-        order = SuiteOrder(seed, repeat, baseline, report, _as_suite_target(target))
+        chosen = families_named(families)
+        order = SuiteOrder(seed, repeat, baseline, chosen, at_once, report, _as_suite_target(target))
         verdict = _run(run_suite(order, console))
-        _leave(verdict.as_json() if as_json else None, good=not verdict.missed)
+        _leave(verdict.as_json() if as_json else None, good=verdict.ok)
     try:
         caller = spoken(tuple(say)) if say else load(script)
     except ScriptError as error:

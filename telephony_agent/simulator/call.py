@@ -105,6 +105,12 @@ class CallResult:
         """The notices after which Twilio goes on."""
         return tuple(notice for notice in self.notices if notice.is_warning)
 
+    @property
+    def turned_away(self) -> bool:
+        """Whether the agent took the call only to send it away: its TwiML led to no stream and to no person."""
+        took = self.ended_by in (EndedBy.AGENT, EndedBy.REJECTED)
+        return took and not any(isinstance(verb, twiml.Connect | twiml.Dial) for verb in self.verbs)
+
 
 async def place_call(
     call: PlacedCall, *, speaker: Speaker | None = None, on_event: Listener | None = None

@@ -1,4 +1,4 @@
-"""Sounds on the caller's side that are no speech: line noise, hum, a cough, a click, a television."""
+"""Sounds on the caller's side that are no speech: noise, hum, a cough, a click, a television, music, a beep."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ from telephony_agent.simulator.mulaw import Pcm
 
 RATE: Final = 8000
 FULL_SCALE: Final = 32768.0
+
+_CHORDS: Final = ((261.6, 329.6, 392.0), (220.0, 261.6, 329.6), (174.6, 220.0, 261.6), (196.0, 246.9, 293.7))
+"""C, A minor, F, G: their notes in Hz."""
+_NOTE: Final = RATE // 4
+_NOTES_PER_CHORD: Final = 8
+_BEEP_HZ: Final = 1000
 
 Samples = npt.NDArray[np.float64]
 
@@ -77,6 +83,36 @@ def _babble(samples: int, rng: np.random.Generator) -> Samples:
     return band * swell
 
 
+def _music(samples: int, rng: np.random.Generator) -> Samples:
+    """Make hold music: held chords, and their notes plucked one after the other an octave higher."""
+    first = int(rng.integers(len(_CHORDS)))
+    notes = range(-(-samples // _NOTE))
+    played = [_note(_CHORDS[(first + note // _NOTES_PER_CHORD) % len(_CHORDS)], note) for note in notes]
+    return np.concatenate([*played, np.zeros(0)])[:samples]
+
+
+def _note(chord: tuple[float, ...], number: int) -> Samples:
+    time = np.arange(_NOTE) / RATE
+    held: Samples = np.zeros(_NOTE)
+    for hertz in chord:
+        held += np.sin(2 * np.pi * hertz * time)
+    hertz = 2 * chord[number % len(chord)]
+    string = np.sin(2 * np.pi * hertz * time) + 0.4 * np.sin(4 * np.pi * hertz * time)
+    return _faded(0.3 * held + string * np.exp(-time / 0.15))
+
+
+def _beep(samples: int, rng: np.random.Generator) -> Samples:
+    """Make the tone after which a voicemail records."""
+    return _faded(np.sin(2 * np.pi * _BEEP_HZ * np.arange(samples) / RATE))
+
+
+def _faded(sound: Samples) -> Samples:
+    """Let a sound rise and fall within 5 ms, so that it doesn't click."""
+    place = np.arange(len(sound)) / (0.005 * RATE)
+    faded: Samples = sound * np.minimum(1, np.minimum(place, place[::-1]))
+    return faded
+
+
 KINDS: Final[Mapping[str, Callable[[int, np.random.Generator], Samples]]] = {
     "white": _white,
     "pink": _pink,
@@ -84,5 +120,7 @@ KINDS: Final[Mapping[str, Callable[[int, np.random.Generator], Samples]]] = {
     "cough": _cough,
     "click": _click,
     "babble": _babble,
+    "music": _music,
+    "beep": _beep,
 }
 """The kinds of noise by name."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +13,10 @@ from rich.table import Table
 from telephony_agent.simulator.account import Account, scored_turns
 from telephony_agent.simulator.call import CallResult
 from telephony_agent.simulator.events import Event, EventKind
+from telephony_agent.simulator.percentile import percentile
 from telephony_agent.simulator.scoring import ScoredTurn, mean_word_error_rate
 from telephony_agent.simulator.script import Side
-
-_LATE_MS = 100
-"""If this twin's clock ran later than that, its times are doubtful and the report says so."""
+from telephony_agent.simulator.stream_record import LATE_MS
 
 
 class LiveView:
@@ -136,8 +133,8 @@ class Report:
             "greeting": account.greeting_heard if account else "",
             "greeting_ms": self.greeting_ms,
             "turns": [_turn_json(turn) for turn in self.turns],
-            "gap_p50_ms": _percentile(self._gaps(), 50),
-            "gap_p95_ms": _percentile(self._gaps(), 95),
+            "gap_p50_ms": percentile(self._gaps(), 50),
+            "gap_p95_ms": percentile(self._gaps(), 95),
             "wer": _rounded(mean_word_error_rate(self.turns)),
             "marks": sum(len(stream.marks) for stream in streams),
             "clears": sum(len(stream.clears) for stream in streams),
@@ -192,7 +189,7 @@ class Report:
     def _doubts(self) -> list[str]:
         doubts = [str(notice) for notice in self.result.notices if notice.is_warning]
         late = max((stream.late_ms for stream in self.result.streams), default=0)
-        if late > _LATE_MS:
+        if late > LATE_MS:
             doubts.append(
                 f"this machine was busy: the simulator's clock ran up to {late} ms late, so times are doubtful"
             )
@@ -217,12 +214,6 @@ def _turn_json(turn: ScoredTurn) -> dict[str, Any]:
         "cut_ins": turn.times.cut_ins,
         "wer": _rounded(turn.wer),
     }
-
-
-def _percentile(values: Sequence[int], percent: int) -> int | None:
-    if len(values) < 2:
-        return values[0] if values else None
-    return round(statistics.quantiles(values, n=100, method="inclusive")[percent - 1])
 
 
 def _rounded(value: float | None) -> float | None:

@@ -16,7 +16,7 @@ A script::
         interrupt_ms: 500
         answered: false
       - keys: "12#"
-      - noise: cough
+      - noise: cough                       # or click, babble, music, beep, hum, pink, white
         ms: 300
       - wait_ms: 2000
       - hang_up: after_reply               # or: now
@@ -33,21 +33,8 @@ from typing import Any, Final
 import yaml
 
 from telephony_agent.errors import TelephonyAgentError
+from telephony_agent.simulator import script
 from telephony_agent.simulator.noises import KINDS
-from telephony_agent.simulator.script import (
-    Echo,
-    Expect,
-    HangUpStep,
-    KeysStep,
-    Noise,
-    NoiseStep,
-    SayStep,
-    Script,
-    Side,
-    Step,
-    Voice,
-    WaitStep,
-)
 
 
 class ScriptError(TelephonyAgentError):
@@ -62,7 +49,7 @@ def shipped_names() -> tuple[str, ...]:
     return tuple(sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml")))
 
 
-def load(name_or_path: str) -> Script:
+def load(name_or_path: str) -> script.Script:
     """Read a shipped script by its name, or any script by its path.
 
     Raises:
@@ -80,7 +67,7 @@ def load(name_or_path: str) -> Script:
     return parse(path.stem, text)
 
 
-def parse(name: str, text: str) -> Script:
+def parse(name: str, text: str) -> script.Script:
     """Read a script.
 
     Raises:
@@ -93,7 +80,7 @@ def parse(name: str, text: str) -> Script:
     reader = _Reader(f"script {name}")
     table = reader.table(document, "the file", required={"steps"}, optional=_SCRIPT_KEYS)
     steps: list[object] = reader.checked(table["steps"], list, "steps")
-    return Script(
+    return script.Script(
         name=name,
         steps=tuple(reader.step(item, f"steps[{index}]") for index, item in enumerate(steps)),
         about=reader.checked(table.get("about", ""), str, "about"),
@@ -107,7 +94,7 @@ def parse(name: str, text: str) -> Script:
     )
 
 
-_USUAL: Final = Script("", ())
+_USUAL: Final = script.Script("", ())
 _SCRIPT_KEYS: Final = frozenset(
     {"about", "voice", "rate", "pitch", "noise", "echo", "expect", "patience_ms", "give_up_ms", "limit_ms"}
 )
@@ -150,44 +137,44 @@ class _Reader:
             raise self.fail(place, f"must be a level of 0 dB or less, not {value!r}")
         return float(value)
 
-    def voice(self, table: Mapping[str, Any]) -> Voice:
-        usual = Voice()
+    def voice(self, table: Mapping[str, Any]) -> script.Voice:
+        usual = script.Voice()
         pitch = self.checked(table.get("pitch", usual.pitch), int, "pitch")
         if not 0 <= pitch <= 99:
             raise self.fail("pitch", f"must be from 0 to 99, not {pitch}")
         rate = self.checked(table.get("rate", usual.rate), int, "rate")
         if not 80 <= rate <= 450:
             raise self.fail("rate", f"must be from 80 to 450 words a minute, not {rate}")
-        return Voice(self.checked(table.get("voice", usual.name), str, "voice"), rate, pitch)
+        return script.Voice(self.checked(table.get("voice", usual.name), str, "voice"), rate, pitch)
 
-    def expect(self, value: object) -> Expect:
+    def expect(self, value: object) -> script.Expect:
         table = self.table(value, "expect", required=set(), optional=frozenset({"ended_by", "reasons", "utterances"}))
-        ended_by = table.get("ended_by", Side.AGENT)
-        if ended_by not in tuple(Side):
-            raise self.fail("expect.ended_by", f"must be one of {', '.join(Side)}, not {ended_by!r}")
+        ended_by = table.get("ended_by", script.Side.AGENT)
+        if ended_by not in tuple(script.Side):
+            raise self.fail("expect.ended_by", f"must be one of {', '.join(script.Side)}, not {ended_by!r}")
         reasons: list[object] = self.checked(table.get("reasons", []), list, "expect.reasons")
-        return Expect(
-            Side(ended_by),
+        return script.Expect(
+            script.Side(ended_by),
             tuple(self.checked(reason, str, "expect.reasons") for reason in reasons),
             self.whole(table.get("utterances", 1), "expect.utterances"),
         )
 
-    def noise(self, value: object) -> Noise:
+    def noise(self, value: object) -> script.Noise:
         table = self.table(value, "noise", required={"kind"}, optional=frozenset({"dbov"}))
-        return Noise(self.kind(table["kind"], "noise.kind"), self.decibels(table.get("dbov", -60), "noise.dbov"))
+        return script.Noise(self.kind(table["kind"], "noise.kind"), self.decibels(table.get("dbov", -60), "noise.dbov"))
 
-    def echo(self, value: object) -> Echo:
+    def echo(self, value: object) -> script.Echo:
         table = self.table(value, "echo", required={"db", "delay_ms"}, optional=frozenset())
-        return Echo(self.decibels(table["db"], "echo.db"), self.whole(table["delay_ms"], "echo.delay_ms"))
+        return script.Echo(self.decibels(table["db"], "echo.db"), self.whole(table["delay_ms"], "echo.delay_ms"))
 
     def kind(self, value: object, place: str) -> str:
         if not isinstance(value, str) or value not in KINDS:
             raise self.fail(place, f"must be one of {', '.join(KINDS)}, not {value!r}")
         return value
 
-    def step(self, value: object, place: str) -> Step:
+    def step(self, value: object, place: str) -> script.Step:
         table: dict[str, Any] = self.checked(value, dict, place)
-        readers: dict[str, Callable[[object, str], Step]] = {
+        readers: dict[str, Callable[[object, str], script.Step]] = {
             "say": self.say_step,
             "keys": self.keys_step,
             "noise": self.noise_step,
@@ -199,40 +186,40 @@ class _Reader:
                 return read(table, place)
         raise self.fail(place, f"must hold one of {', '.join(readers)}")
 
-    def say_step(self, value: object, place: str) -> SayStep:
+    def say_step(self, value: object, place: str) -> script.SayStep:
         table = self.table(value, place, required={"say"}, optional=frozenset({"interrupt_ms", "answered"}))
         said = table["say"]
         pieces = said if isinstance(said, list) else [said]
         texts = [piece for piece in pieces if isinstance(piece, str) and piece.strip()]
         if not texts or not all(isinstance(piece, str) or type(piece) is int for piece in pieces):
             raise self.fail(f"{place}.say", f"must be a text, or a list of texts and pauses in ms, not {said!r}")
-        return SayStep(tuple(pieces), self.interruption(table, place), self.answered(table, place))
+        return script.SayStep(tuple(pieces), self.interruption(table, place), self.answered(table, place))
 
-    def keys_step(self, value: object, place: str) -> KeysStep:
+    def keys_step(self, value: object, place: str) -> script.KeysStep:
         table = self.table(value, place, required={"keys"}, optional=frozenset({"answered"}))
         keys = self.checked(table["keys"], str, f"{place}.keys")
         if not keys or not set(keys) <= _KEYPAD:
             raise self.fail(f"{place}.keys", f'must be a quoted text of 0-9, *, # and A-D, not "{keys}"')
-        return KeysStep(keys, self.answered(table, place))
+        return script.KeysStep(keys, self.answered(table, place))
 
-    def noise_step(self, value: object, place: str) -> NoiseStep:
+    def noise_step(self, value: object, place: str) -> script.NoiseStep:
         table = self.table(value, place, required={"noise", "ms"}, optional=frozenset({"dbov", "interrupt_ms"}))
-        return NoiseStep(
+        return script.NoiseStep(
             self.kind(table["noise"], f"{place}.noise"),
             self.whole(table["ms"], f"{place}.ms"),
             self.decibels(table.get("dbov", -24), f"{place}.dbov"),
             self.interruption(table, place),
         )
 
-    def wait_step(self, value: object, place: str) -> WaitStep:
+    def wait_step(self, value: object, place: str) -> script.WaitStep:
         table = self.table(value, place, required={"wait_ms"}, optional=frozenset())
-        return WaitStep(self.whole(table["wait_ms"], f"{place}.wait_ms"))
+        return script.WaitStep(self.whole(table["wait_ms"], f"{place}.wait_ms"))
 
-    def hang_up_step(self, value: object, place: str) -> HangUpStep:
+    def hang_up_step(self, value: object, place: str) -> script.HangUpStep:
         when = self.table(value, place, required={"hang_up"}, optional=frozenset())["hang_up"]
         if when not in ("now", "after_reply"):
             raise self.fail(f"{place}.hang_up", f"must be now or after_reply, not {when!r}")
-        return HangUpStep(when == "after_reply")
+        return script.HangUpStep(when == "after_reply")
 
     def interruption(self, table: Mapping[str, Any], place: str) -> int | None:
         value = table.get("interrupt_ms")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from telephony_agent.simulator.caller import FRAME_MS, Turn
 from telephony_agent.simulator.debugger import Notice
 from telephony_agent.simulator.measure import Measures
 from telephony_agent.simulator.mulaw import Pcm
 from telephony_agent.simulator.playout import Cleared
+
+LATE_MS: Final = 100
+"""If this twin's clock ran later than that, the times of its stream are doubtful, and every report says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class StreamRecord:
 
     ``words`` is the caller without the line's noise, ``caller`` with it, ``agent`` what played to the caller; all
     three are ``int16`` of one length. ``unplayed_ms`` is agent audio that was still queued when the stream ended,
-    ``late_ms`` how late this twin's own clock ran at worst: a large one makes every time measured here doubtful.
+    ``late_ms`` how late this twin's own clock ran at worst (see ``LATE_MS``).
     """
 
     stream_sid: str

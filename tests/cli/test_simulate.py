@@ -7,6 +7,7 @@ import json
 import threading
 import wave
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from telephony_agent.cli.simulate import simulate
 from tests.simulator.scripted_agent import Agent, Leg, serving
+from tests.simulator.scripted_agent import Script as Story
 
 app = typer.Typer()
 app.command()(simulate)
@@ -31,11 +33,17 @@ async def greets_and_says_goodbye(leg: Leg) -> None:
 
 @pytest.fixture
 def agent() -> Iterator[Agent]:
-    """An agent that serves from a thread of its own, as the command runs a loop of its own."""
+    with served(greets_and_says_goodbye) as agent:
+        yield agent
+
+
+@contextmanager
+def served(script: Story) -> Iterator[Agent]:
+    """Serve an agent from a thread of its own, as the command runs a loop of its own."""
     ready, done, found = threading.Event(), asyncio.Event(), []
 
     async def serve() -> None:
-        async with serving(greets_and_says_goodbye) as serving_agent:
+        async with serving(script) as serving_agent:
             found.append((serving_agent, asyncio.get_running_loop()))
             ready.set()
             await done.wait()

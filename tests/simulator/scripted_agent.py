@@ -28,6 +28,7 @@ TOKEN = "12345"
 CONNECT = """<Response><Connect action="/twilio/stream-ended"><Stream url="wss://agent.example/twilio/media">
 <Parameter name="token" value="one-use"/></Stream></Connect></Response>"""
 HANG_UP = "<Response><Hangup/></Response>"
+BUSY = "<Response><Say>All our lines are busy.</Say><Hangup/></Response>"
 
 
 def tone(ms: int) -> bytes:
@@ -100,6 +101,9 @@ class Agent:
     requests: list[Received] = field(default_factory=list)
     legs: list[Leg] = field(default_factory=list)
     account: dict[str, Any] = field(default_factory=dict)
+    places: int = 100
+    """How many calls it takes at once; the others hear that all lines are busy."""
+    live: set[str] = field(default_factory=set)
 
     def paths(self) -> list[str]:
         return [request.path for request in self.requests]
@@ -111,6 +115,13 @@ class Agent:
         genuine = RequestValidator(TOKEN).validate(PUBLIC + request.url.path, form, signature)
         self.requests.append(Received(request.url.path, form, headers, genuine))
         document = self.documents.get(request.url.path)
+        if request.url.path == "/twilio/voice":
+            if len(self.live) < self.places:
+                self.live.add(form["CallSid"])
+            else:
+                document = BUSY
+        if form.get("CallStatus") == "completed":
+            self.live.discard(form["CallSid"])
         if document is None:
             return Response(status_code=204)
         kind = "text/xml" if document.startswith("<") else "text/plain"
@@ -134,11 +145,11 @@ class Agent:
 
 @asynccontextmanager
 async def serving(
-    script: Script, *, voice: str = CONNECT, ended: str = HANG_UP, **documents: str
+    script: Script, *, voice: str = CONNECT, ended: str = HANG_UP, places: int = 100, **documents: str
 ) -> AsyncIterator[Agent]:
     """Serve an agent; ``documents`` are further TwiML by the last part of their path."""
     pages = {"/twilio/voice": voice, "/twilio/stream-ended": ended}
-    agent = Agent(script, {**pages, **{f"/twilio/{name}": text for name, text in documents.items()}})
+    agent = Agent(script, {**pages, **{f"/twilio/{name}": text for name, text in documents.items()}}, places=places)
     app = Starlette(
         routes=[
             Route("/twilio/{page}", agent.answer, methods=["POST", "GET"]),

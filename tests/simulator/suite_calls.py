@@ -13,14 +13,16 @@ from telephony_agent.simulator.caller import FRAME, Turn
 from telephony_agent.simulator.measure import measure
 from telephony_agent.simulator.mulaw import Pcm
 from telephony_agent.simulator.playout import Cleared
-from telephony_agent.simulator.script import Echo, KeysStep, SayStep, Step
+from telephony_agent.simulator.script import Echo, Expect, KeysStep, SayStep, Side, Step
 from telephony_agent.simulator.stream_record import MarkEcho, StreamRecord
 from telephony_agent.simulator.suite import Family, Measure, Observation, Played, Scenario, observe
+from telephony_agent.simulator.twiml import Connect, Hangup, Say
 
 Spans = Sequence[tuple[int, int]]
 GREETING = "Hi, this is Ava of Bluefinch. Do you have a minute?"
 """51 characters; the tests' agent speaks it in 2500 ms."""
 ENDED_MS = 12_000
+CONNECTED = Connect("wss://agent.example/twilio/media")
 
 
 def track(spans: Spans) -> Pcm:
@@ -56,8 +58,12 @@ def played(
     tells: Account | None = None,
     echo: Echo | None = None,
     ended_by: EndedBy = EndedBy.CALLER,
+    expect: Expect | None = None,
 ) -> Played:
-    """A call in which the caller said the steps' lines at these times, with these pauses inside them."""
+    """A call in which the caller said the steps' lines at these times, with these pauses inside them.
+
+    The agent's voice speaks all characters alike, so the ruler is their number.
+    """
     speaking = [step for step in steps if isinstance(step, SayStep | KeysStep)]
     turns = tuple(
         Turn(step.text, spans[0][0] * 8 // FRAME, spans[-1][1] * 8 // FRAME, step.answered, isinstance(step, KeysStep))
@@ -80,11 +86,21 @@ def played(
         first_timestamp_ms=155,
         measures=measure(words, voice, turns, (), cleared),
     )
-    script = Script(f"{family} 1", tuple(steps), echo=echo)
+    script = Script(f"{family} 1", tuple(steps), echo=echo, expect=expect or Expect(Side.ANY))
     scenario = Scenario(family, script, Behaviour(), 1)
-    result = CallResult("CA1", script, ended_by, "over", True, "", 12.0, (record,), (), (), (), ())
+    result = CallResult("CA1", script, ended_by, "over", True, "", 12.0, (record,), (), (), (CONNECTED,), ())
     tells = tells or Account(problem="not asked")
-    return Played(scenario, result, tells, observe(scenario, result, tells))
+    return Played(scenario, result, tells, observe(scenario, result, tells, len))
+
+
+def turned_away(family: Family = Family.ENDS) -> Played:
+    """A call that the agent had no place for."""
+    script = Script(f"{family} 1", ())
+    verbs = (Say("We are busy."), Hangup())
+    result = CallResult("CA2", script, EndedBy.AGENT, "the TwiML ended the call", False, "", 1.0, (), (), (), verbs, ())
+    scenario = Scenario(family, script, Behaviour(), 1)
+    tells = Account(problem="the agent's API answered 404")
+    return Played(scenario, result, tells, observe(scenario, result, tells, len))
 
 
 def values(call: Played, measure: Measure) -> list[int]:

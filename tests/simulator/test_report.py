@@ -18,8 +18,8 @@ from telephony_agent.simulator import Behaviour, CallResult, PlacedCall, Script,
 from telephony_agent.simulator.account import Account, AccountClient, read
 from telephony_agent.simulator.report import LiveView, Report
 from telephony_agent.simulator.script import Expect, HangUpStep, KeysStep, Side, Step
+from tests.simulator.calls import QUICK, greets_and_closes, run
 from tests.simulator.scripted_agent import PUBLIC, TOKEN, Agent, Leg, serving
-from tests.simulator.test_call import QUICK, greets_and_closes, run
 
 ACCOUNT = Account(
     greeting="Hello there.",

@@ -24,7 +24,7 @@ from telephony_agent.simulator.script_file import ScriptError, load, parse, ship
 
 
 def test_five_scripts_ship() -> None:
-    assert shipped_names() == ("interrupter", "objection", "opt-out", "quickstart", "silent")
+    assert shipped_names() == ("interrupter", "objection", "opt-out", "quickstart", "silent", "voicemail")
 
 
 @pytest.mark.parametrize("name", shipped_names())

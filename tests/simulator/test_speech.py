@@ -7,9 +7,11 @@ import shutil
 import numpy as np
 import pytest
 
+from telephony_agent.simulator.measure import UTTERANCE_GAP_MS
 from telephony_agent.simulator.noises import KINDS, level_dbov, noise
 from telephony_agent.simulator.script import SayStep, Voice
 from telephony_agent.simulator.speech import LEVEL_DBOV, Speaker, SpeechError
+from telephony_agent.simulator.suite.tracks import loud_spans
 
 needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
 
@@ -61,3 +63,17 @@ def test_every_kind_of_noise_has_the_level_that_was_asked_for(kind: str) -> None
 def test_digital_silence_has_no_level() -> None:
     assert level_dbov(np.zeros(160, np.int16)) == -np.inf
     assert level_dbov(np.zeros(0, np.int16)) == -np.inf
+
+
+def test_hold_music_has_no_hole_that_parts_it_and_changes_its_chord() -> None:
+    music = noise("music", 8 * 8000, -24.0, np.random.default_rng(1))
+    assert len(loud_spans(music, join_ms=UTTERANCE_GAP_MS)) == 1
+    strongest = {int(np.argmax(np.abs(np.fft.rfft(part)))) for part in np.split(music, 4)}
+    assert len(strongest) > 1
+
+
+def test_a_beep_is_one_kilohertz_without_a_click() -> None:
+    beep = noise("beep", 3200, -18.0, np.random.default_rng(1))
+    spectrum = np.abs(np.fft.rfft(beep))
+    assert int(np.argmax(spectrum)) * 8000 / 3200 == 1000
+    assert max(abs(int(beep[0])), abs(int(beep[-1]))) < 50

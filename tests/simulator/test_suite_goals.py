@@ -48,8 +48,16 @@ def test_too_few_events_reach_no_goal() -> None:
     assert goal.shortfall(figures) == "false_cut_off rate: fewer than 10 events (N 9), wanted <= 5.0%"
 
 
+def test_a_few_events_can_all_have_to_happen() -> None:
+    goal = Goal(Measure.VOICEMAIL, Figure.MISSES, 0, "a paper")
+    assert goal.reached(tally(events(Measure.VOICEMAIL, 1, 1)))
+    failed = tally(events(Measure.VOICEMAIL, 1, 0))
+    assert not goal.reached(failed)
+    assert goal.shortfall(failed) == "voicemail_left misses: 1 (N 2), wanted <= 0"
+
+
 def test_nothing_at_all_reaches_not_even_a_goal_of_no_events() -> None:
-    assert missed(tally([])) == GOALS
+    assert missed(GOALS, tally([])) == GOALS
 
 
 def test_every_goal_names_its_source() -> None:

@@ -12,17 +12,21 @@ from rich.console import Console
 
 from telephony_agent.simulator.measure import Span
 from telephony_agent.simulator.script import SayStep
-from telephony_agent.simulator.suite import GOALS, Family, Played, Verdict, render
+from telephony_agent.simulator.suite import GOALS, Family, Measure, Played, Verdict, render
 from telephony_agent.simulator.suite.report_html import Stage, stages
-from tests.simulator.suite_calls import account, played, told
+from tests.simulator.suite_calls import account, played, told, turned_away
 
 LINE = SayStep(("is 3 < 4 & so on",))
 TIMINGS = {"endpoint_ms": 320, "transcribe_ms": 60, "first_token_ms": 40, "first_phrase_ms": 90, "turn_gap_ms": 470}
 
 
 def call(onset_ms: int) -> Played:
-    tells = account(told(3500, 4500, "Yes <it> is.", timings=TIMINGS))
-    return played(Family.ENDS, [LINE], said=[[(3500, 4500)]], agent=[(100, 2600), (onset_ms, 8000)], tells=tells)
+    early = onset_ms < 7000
+    times = {**TIMINGS, "speculated": int(early), **({"saved_ms": 210} if early else {})}
+    tells = account(told(3500, 4500, "Yes <it> is.", timings=times))
+    return played(
+        Family.ENDS, [LINE], said=[[(3500, 4500)]], agent=[(100, 2600), (onset_ms, onset_ms + 590)], tells=tells
+    )
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +57,84 @@ def test_the_table_shows_figures_beside_goals_and_the_silence_timer(verdict: Ver
     for part in ("turn_gap_ms", "p50 500", "p50 <= 600", "silence only", "p50 1100", "ends 1 at 4.5 s", "missed:"):
         assert part in text
     assert "1 of 11 = 9.1%" in text
+
+
+def shown(verdict: Verdict) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    verdict.show(console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_what_was_gained_by_replying_early_is_told(verdict: Verdict) -> None:
+    assert verdict.as_json()["speculation"] == {
+        "n": 11,
+        "hits": 10,
+        "rate": 0.9091,
+        "saved_p50_ms": 210,
+        "saved_total_ms": 2100,
+    }
+    told = "replies begun before the turn was over: 10 of 11 = 90.9%; saved: 210 ms at the median, 2100 ms in all"
+    assert told in shown(verdict)
+    assert told in render(verdict)
+
+
+def test_few_replies_give_neither_a_share_nor_a_median(verdict: Verdict) -> None:
+    few = Verdict(4, 1, verdict.ours[:2])
+    assert few.as_json()["speculation"] == {
+        "n": 2,
+        "hits": 2,
+        "rate": None,
+        "saved_p50_ms": None,
+        "saved_total_ms": 420,
+    }
+    assert "2 of 2; saved: fewer than 10 events for a median, 420 ms in all" in shown(few)
+
+
+# Some families, several at once
+
+ENDS = frozenset({Family.ENDS})
+
+
+def test_of_some_families_only_those_goals_are_judged_that_they_have_events_for(verdict: Verdict) -> None:
+    good = Verdict(4, 1, tuple([call(4950)] * 11), families=ENDS)
+    assert good.ok
+    assert {goal.measure for goal in good.goals} >= {Measure.TURN_GAP, Measure.DEAD_AIR}
+    assert not {goal.measure for goal in good.goals} & {Measure.STOP, Measure.BACKCHANNEL}
+    assert list(good.as_json()["families"]) == ["ends"]
+    assert not Verdict(4, 1, verdict.ours, families=ENDS).ok
+
+
+def test_where_nothing_can_be_judged_nothing_is_said_to_be_good() -> None:
+    nothing = Verdict(4, 1, (turned_away(),), families=ENDS)
+    assert (nothing.goals, nothing.ok) == ((), False)
+    assert "too few events" in shown(nothing)
+
+
+def test_calls_that_were_turned_away_are_counted_and_neither_failed_nor_cut_short(verdict: Verdict) -> None:
+    busy = Verdict(4, 1, (turned_away(), *verdict.ours, turned_away()))
+    found = busy.as_json()
+    assert (found["calls"], found["turned_away"], found["cut_short"]) == (11, 2, [])
+    assert (found["measures"], found["failures"]) == (verdict.as_json()["measures"], verdict.as_json()["failures"])
+    assert "turned away: 2 of 13 calls" in shown(busy)
+    assert "2 more were turned away" in render(busy)
+
+
+@pytest.mark.parametrize(("onset_ms", "good"), [(5250, True), (5260, False)], ids=["1.5 times", "more"])
+def test_times_of_calls_at_once_are_held_against_one_at_a_time(onset_ms: int, good: bool) -> None:
+    verdict = Verdict(4, 1, tuple([call(onset_ms)] * 10), families=ENDS, at_once=2, alone=tuple([call(5000)] * 10))
+    found = json.loads(json.dumps(verdict.as_json()))
+    assert found["alone"]["turn_gap_ms"]["p50"] == 500
+    assert found["times_alone"]["turn_gap_ms"] == {"p50": (onset_ms - 4500) / 500, "p95": (onset_ms - 4500) / 500}
+    gaps = [goal for goal in verdict.goals if goal.measure is Measure.TURN_GAP]
+    assert [(goal.bound, goal.reached(verdict.tallies)) for goal in gaps] == [(750, good)] * 2
+    assert f"p50 {(onset_ms - 4500) / 500:.2f}" in shown(verdict)
+
+
+def test_without_a_run_alone_calls_at_once_have_the_usual_goals() -> None:
+    verdict = Verdict(4, 1, tuple([call(5000)] * 10), at_once=2)
+    assert verdict.goals == GOALS
+    assert verdict.as_json()["times_alone"] is None
 
 
 def test_without_a_baseline_none_is_shown(verdict: Verdict) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pytest
 
-from telephony_agent.simulator.script import KeysStep, SayStep
+from telephony_agent.simulator.caller import FRAME, Caller, rehearse
+from telephony_agent.simulator.script import HangUpStep, KeysStep, NoiseStep, SayStep, Side
 from telephony_agent.simulator.suite import Family, Scenario, scenarios
 from telephony_agent.simulator.suite.goals import GOALS, Figure
 from telephony_agent.simulator.suite.lines import load_lines
-from telephony_agent.simulator.suite.scenarios import ASIDES
+from telephony_agent.simulator.suite.scenarios import ASIDES, LEFT_TO_THE_AGENT
+from telephony_agent.simulator.suite.tally import MIN_EVENTS
 
 
 def turns(calls: tuple[Scenario, ...]) -> int:
@@ -53,19 +56,53 @@ def test_echo_covers_its_whole_range_and_nothing_beyond() -> None:
     assert {round(-echo.db) // 5 for echo in found} >= {2, 3, 4, 5}
 
 
-def test_lines_that_want_no_answer_are_only_in_families_of_asides() -> None:
-    asides = {
+def test_lines_that_want_no_answer_are_only_in_families_of_asides_and_in_voicemails() -> None:
+    unanswered = {
         call.family
         for call in scenarios(2)
         for step in call.script.steps
         if isinstance(step, SayStep) and not step.answered
     }
-    assert asides == {Family.BACKCHANNELS, Family.SIDE_TALK}
-    assert asides < set(ASIDES)
+    assert unanswered == {Family.BACKCHANNELS, Family.SIDE_TALK, Family.VOICEMAIL}
+    assert unanswered - {Family.VOICEMAIL} < set(ASIDES)
+
+
+def test_who_is_left_to_the_agent_never_hangs_up_and_expects_the_agent_to() -> None:
+    for call in scenarios(1):
+        hangs_up = any(isinstance(step, HangUpStep) for step in call.script.steps)
+        assert hangs_up == (call.family not in LEFT_TO_THE_AGENT)
+        if not hangs_up:
+            assert (call.script.expect.ended_by, "silence" in call.script.expect.reasons) == (Side.AGENT, True)
+
+
+def test_a_silent_caller_waits_for_the_second_reprompt_and_more() -> None:
+    (call,) = scenarios(1, families=frozenset({Family.SILENCE}))
+    caller = Caller(call.script, rehearse(call.script, None), call.seed)
+    voice, silence = np.full(FRAME, 3000, np.int16), np.zeros(FRAME, np.int16)
+    reprompts = ([voice] * 100 + [silence] * 500) * 3
+    assert not any(caller.hear(frame).hangs_up for frame in reprompts)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_hold_music_comes_over_the_agent_and_in_its_silence_often_enough_for_a_rate(seed: int) -> None:
+    calls = scenarios(seed, families=frozenset({Family.HOLD_MUSIC}))
+    music = [step for call in calls for step in call.script.steps if isinstance(step, NoiseStep)]
+    assert len(music) >= MIN_EVENTS
+    assert {step.kind for step in music} == {"music"}
+    assert {step.interrupt_ms is None for step in music} == {True, False}
+
+
+def test_a_voicemail_speaks_at_once_beeps_and_is_silent() -> None:
+    for call in scenarios(1, families=frozenset({Family.VOICEMAIL})):
+        greeting, _, beep = call.script.steps
+        assert isinstance(greeting, SayStep)
+        assert greeting.interrupt_ms is not None
+        assert isinstance(beep, NoiseStep)
+        assert (beep.kind, beep.ms) == ("beep", 400)
 
 
 def test_every_line_is_text_and_every_halting_line_has_several_parts() -> None:
     lines = load_lines()
     assert all(isinstance(line, str) for line in (*lines.short, *lines.backchannels, *lines.questions))
-    for halting in (lines.pausing, lines.trailing, lines.corrections):
+    for halting in (lines.pausing, lines.trailing, lines.corrections, lines.voicemails):
         assert all(len(pieces) > 1 and all(isinstance(piece, str) for piece in pieces) for pieces in halting)

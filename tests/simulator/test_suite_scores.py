@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from telephony_agent.simulator import EndedBy
-from telephony_agent.simulator.script import Echo, KeysStep, NoiseStep, SayStep
-from telephony_agent.simulator.suite import Family, Measure
-from tests.simulator.suite_calls import account, of, played, told, values
+from telephony_agent.simulator.script import Echo, Expect, KeysStep, NoiseStep, SayStep, Side, Step
+from telephony_agent.simulator.suite import Family, Measure, Played
+from tests.simulator.suite_calls import GREETING, account, of, played, told, turned_away, values
 
 LINE = SayStep(("how much is it",))
 PAUSING = SayStep(("how much is the", 600, "team plan"))
@@ -183,7 +186,7 @@ def test_the_same_words_in_another_family_are_no_asides() -> None:
     assert values(call, Measure.BACKCHANNEL) == []
 
 
-# Echo, silence
+# Echo, silence, music, machines
 
 
 ECHO = Echo(-12, 200)
@@ -209,45 +212,73 @@ def test_a_turn_that_nobody_spoke_is_a_self_interruption() -> None:
 
 def test_a_silent_caller_is_handled_by_two_reprompts_and_an_end() -> None:
     agent = [GREETS, (5000, 5500), (7000, 7500), (9000, 9500)]
-    handled = played(Family.SILENCE, [], said=[], agent=agent, ended_by=EndedBy.AGENT)
-    left = played(Family.SILENCE, [], said=[], agent=agent, ended_by=EndedBy.CALLER)
+    expect = Expect(Side.AGENT, ("silence",), 3)
+    handled = played(Family.SILENCE, [], said=[], agent=agent, ended_by=EndedBy.AGENT, expect=expect)
+    left = played(Family.SILENCE, [], said=[], agent=agent, ended_by=EndedBy.CALLER, expect=expect)
+    hasty = played(Family.SILENCE, [], said=[], agent=agent[:2], ended_by=EndedBy.AGENT, expect=expect)
     assert values(handled, Measure.SILENT_CALLER) == [1]
-    assert values(left, Measure.SILENT_CALLER) == [0]
+    assert values(left, Measure.SILENT_CALLER) == values(hasty, Measure.SILENT_CALLER) == [0]
 
 
-# History
+def test_a_voicemail_that_the_agent_leaves_by_its_reprompts_is_left_and_owes_nothing_else() -> None:
+    steps: list[Step] = [SayStep(("leave a message",), interrupt_ms=100, answered=False), NoiseStep("beep", 400)]
+    expect = Expect(Side.AGENT, ("silence",), 1)
+
+    def left(ended_by: EndedBy, reason: str) -> Played:
+        tells = replace(account(told(300, 2400)), end_reason=reason)
+        return played(
+            Family.VOICEMAIL,
+            steps,
+            said=[[(300, 2400)]],
+            noise=[(3000, 3400)],
+            agent=[GREETS, (9000, 9500)],
+            tells=tells,
+            expect=expect,
+            ended_by=ended_by,
+        )
+
+    good = left(EndedBy.AGENT, "silence")
+    assert values(good, Measure.VOICEMAIL) == [1]
+    assert values(good, Measure.DEAD_AIR) == values(good, Measure.ANSWERED) == values(good, Measure.CUT_OFF) == []
+    assert values(left(EndedBy.CALLER, ""), Measure.VOICEMAIL) == [0]
+    assert values(left(EndedBy.AGENT, "fault"), Measure.VOICEMAIL) == [0]
 
 
-def test_history_agrees_when_the_reply_lasted_as_long_as_its_words_need() -> None:
-    tells = account(told(3500, 4500, REPLY))
-    call = played(Family.ENDS, [LINE], said=[[(3500, 4500)]], agent=[GREETS, (5000, 7250)], tells=tells)
-    assert values(call, Measure.HISTORY_DIFFERS) == [0, 0]
+def hold_music(*turns: dict[str, Any], greeting_heard: str = GREETING) -> Played:
+    """Music over the greeting from 1000 to 5000 ms, and a line after it."""
+    tells = account(*turns, told(6500, 7500, REPLY), greeting_heard=greeting_heard)
+    steps: list[Step] = [NoiseStep("music", 4000, interrupt_ms=600), LINE]
+    agent = [GREETS, (8000, 10_250)]
+    return played(Family.HOLD_MUSIC, steps, said=[[(6500, 7500)]], agent=agent, noise=[(1000, 5000)], tells=tells)
 
 
-def test_history_differs_when_more_is_said_to_be_heard_than_was_audible() -> None:
-    tells = account(
-        told(3500, 4500, f"{REPLY} {REPLY}", heard=f"{REPLY} The starter plan", interrupted=True),
-        told(6000, 7000, REPLY),
-    )
-    agent = [GREETS, (5000, 6200), (7500, 9750)]
-    steps = [LINE, INTERRUPTION]
-    call = played(Family.LINE, steps, said=[[(3500, 4500)], [(6000, 7000)]], agent=agent, clears=[6200], tells=tells)
-    assert values(call, Measure.HISTORY_DIFFERS) == [0, 1, 0]
+def test_hold_music_is_tolerated_when_nothing_was_made_of_it() -> None:
+    call = hold_music()
+    assert values(call, Measure.HOLD_MUSIC) == [1]
+    assert of(call, Measure.HOLD_MUSIC)[0].at_ms == 1000
+    assert values(call, Measure.ANSWERED) == [1]
 
 
-def test_history_differs_when_what_was_heard_is_no_beginning_of_the_reply() -> None:
-    tells = account(told(3500, 4500, REPLY, heard="The starter plan is ninety"))
-    call = played(Family.LINE, [LINE], said=[[(3500, 4500)]], agent=[GREETS, (5000, 6300)], tells=tells)
-    assert values(call, Measure.HISTORY_DIFFERS) == [0, 1]
+@pytest.mark.parametrize(
+    "turn",
+    [told(1000, 5000), told(1000, 5000, input="aside"), told(0, 0, "Are you there?", input="silence")],
+    ids=["a turn without words", "an aside", "a reprompt"],
+)
+def test_hold_music_may_be_noticed_and_asked_into(turn: dict[str, Any]) -> None:
+    assert values(hold_music(turn), Measure.HOLD_MUSIC) == [1]
 
 
-def test_a_reply_that_was_withdrawn_before_a_sound_of_it_differs_from_nothing() -> None:
-    tells = account(told(3500, 3900, REPLY, heard=""), told(4200, 4600, REPLY))
-    call = played(Family.CORRECTIONS, [LINE], said=[[(3500, 4600)]], agent=[GREETS, (5000, 7250)], tells=tells)
-    assert values(call, Measure.HISTORY_DIFFERS) == [0, 0, 0]
+def test_hold_music_that_is_answered_or_that_cuts_the_reply_is_not_tolerated() -> None:
+    assert values(hold_music(told(900, 2000, REPLY)), Measure.HOLD_MUSIC) == [0]
+    assert values(hold_music(greeting_heard="Hi, this is Ava"), Measure.HOLD_MUSIC) == [0]
 
 
-def test_a_reply_to_silence_is_compared_together_with_the_one_before() -> None:
-    silence = told(0, 0, "Are you still there?", input="silence", timings={})
-    call = played(Family.SILENCE, [], said=[], agent=[GREETS, (8000, 9000)], tells=account(silence))
-    assert values(call, Measure.HISTORY_DIFFERS) == [0]
+def test_without_the_agents_account_hold_music_proves_nothing() -> None:
+    call = played(Family.HOLD_MUSIC, [], said=[], agent=[GREETS], noise=[(1000, 5000)])
+    assert values(call, Measure.HOLD_MUSIC) == []
+
+
+@pytest.mark.parametrize("family", [Family.ENDS, Family.SILENCE, Family.VOICEMAIL])
+def test_a_call_that_was_turned_away_is_no_observation(family: Family) -> None:
+    call = turned_away(family)
+    assert (call.turned_away, call.cut_short, call.observations) == (True, False, ())

@@ -10,6 +10,7 @@ from telephony_agent.simulator.suite.report_html import render
 from telephony_agent.simulator.suite.run import Played, Target, play
 from telephony_agent.simulator.suite.scenarios import ENDPOINTING, Family, Scenario, scenarios
 from telephony_agent.simulator.suite.scores import observe
+from telephony_agent.simulator.suite.speculation import Speculation
 from telephony_agent.simulator.suite.tally import Measure, Observation, Tally, tally
 from telephony_agent.simulator.suite.verdict import Verdict
 
@@ -22,6 +23,7 @@ __all__ = [
     "Observation",
     "Played",
     "Scenario",
+    "Speculation",
     "Tally",
     "Target",
     "Verdict",

@@ -27,6 +27,7 @@ class Lines:
     side_talk: tuple[str, ...]
     holds: tuple[str, ...]
     greetings: tuple[str, ...]
+    voicemails: tuple[Pieces, ...]
 
 
 def load_lines() -> Lines:

@@ -16,7 +16,6 @@ from telephony_agent.simulator.mulaw import Pcm
 from telephony_agent.simulator.noises import FULL_SCALE
 from telephony_agent.simulator.playout import SAMPLES_PER_MS
 from telephony_agent.simulator.stream_record import StreamRecord
-from telephony_agent.simulator.suite.goals import GOALS
 from telephony_agent.simulator.suite.run import Played
 from telephony_agent.simulator.suite.tally import Observation
 from telephony_agent.simulator.suite.verdict import Verdict, is_failure
@@ -47,13 +46,16 @@ class Stage:
 def render(verdict: Verdict) -> str:
     """Make the document."""
     skeleton = (resources.files("telephony_agent.simulator.suite") / "report.html").read_text(encoding="utf-8")
-    calls, goals = len(verdict.ours), len(GOALS)
+    calls, goals = len(verdict.ours) - verdict.turned_away, len(verdict.goals)
     reached = goals - len(verdict.missed)
+    summary = f"{calls} calls, seed {verdict.seed}; {reached} of {goals} goals reached; {verdict.speculation}."
+    if verdict.turned_away:
+        summary += f" {verdict.turned_away} more were turned away."
     return Template(skeleton).substitute(
         title="Turn-taking",
-        summary=f"{calls} calls, seed {verdict.seed}; {reached} of {goals} goals reached.",
+        summary=escape(summary),
         figures=_goals(verdict),
-        calls="\n".join(_call(played) for played in verdict.ours),
+        calls="\n".join(_call(played) for played in verdict.ours if not played.turned_away),
     )
 
 
@@ -84,7 +86,7 @@ def stages(turn: Mapping[str, Any], utterances: Sequence[Span]) -> tuple[Stage, 
 def _goals(verdict: Verdict) -> str:
     tallies = verdict.tallies
     rows = []
-    for goal in GOALS:
+    for goal in verdict.goals:
         found = tallies[goal.measure]
         value = goal.figure.of(found)
         kind = "" if goal.reached(tallies) else ' class="missed"'

@@ -16,11 +16,17 @@ noises         coughs, clicks, has a television on; presses keys                
 side talk      speaks to somebody else; asks to wait                                  side talk
 greeting       speaks over the greeting
 silence        never says a word
+hold music     asks to wait, and is heard again after the music                       hold music
+voicemail      is a machine: a greeting over ours, a beep, and nobody
 echo           has a phone that sends the agent's voice back, -10 to -30 dB
 line           has a bad line: media lost, doubled, reordered or late, a mark that never returns, a slow reader
 ============== ====================================================================== =====================
 
-Not played, because the twin has no means for them yet: voicemail with its beep, and hold music.
+Hold music begins over the agent's words or in its silence, and is nobody's turn: no words, no interruption. What the
+agent asks meanwhile, to hear whether anybody is there, is right.
+
+A voicemail's greeting and beep are nobody's turn either: no answer is owed, no gap and no dead air is charged while
+nobody waits. The agent can't know yet that it is a machine; it is only asked to come to an end by itself.
 """
 
 from __future__ import annotations
@@ -63,6 +69,8 @@ class Family(StrEnum):
     SIDE_TALK = "side talk"
     GREETING = "greeting"
     SILENCE = "silence"
+    HOLD_MUSIC = "hold music"
+    VOICEMAIL = "voicemail"
     ECHO = "echo"
     LINE = "line"
 
@@ -76,6 +84,12 @@ ASIDES: Final[Mapping[Family, Measure]] = {
     Family.SIDE_TALK: Measure.SIDE_TALK,
 }
 """What the sounds over the agent's speech are that want no answer."""
+
+LEFT_TO_THE_AGENT: Final[Mapping[Family, Measure]] = {
+    Family.SILENCE: Measure.SILENT_CALLER,
+    Family.VOICEMAIL: Measure.VOICEMAIL,
+}
+"""Where nobody hangs up but the agent, and what it is when it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +117,9 @@ class _Scene:
     faults: Faults = field(default_factory=Faults)
     expect: Expect = field(default_factory=lambda: Expect(Side.ANY))
     give_up_ms: int = 15_000
+    limit_ms: int = 180_000
+    hangs_up: bool = True
+    """Whether the caller leaves after the agent's last reply; else only the agent can end the call in time."""
 
 
 _Draw = random.Random
@@ -133,13 +150,14 @@ def _scenario(family: Family, build: _Build, seed: int, index: int, lines: Lines
     noise = scene.noise or Noise(rng.choice(("pink", "white", "hum")), rng.choice((-70.0, -65.0, -60.0)))
     script = Script(
         name=f"{family} {index + 1}",
-        steps=(*scene.steps, HangUpStep()),
+        steps=(*scene.steps, HangUpStep()) if scene.hangs_up else scene.steps,
         voice=Voice(rng.choice(_VOICES), rng.randrange(145, 170), rng.randrange(40, 61)),
         expect=scene.expect,
         noise=noise,
         echo=scene.echo,
         patience_ms=700,
         give_up_ms=scene.give_up_ms,
+        limit_ms=scene.limit_ms,
     )
     return Scenario(family, script, Behaviour(faults=scene.faults), rng.randrange(2**31))
 
@@ -227,7 +245,34 @@ def _greeting(rng: _Draw, lines: Lines, index: int) -> _Scene:
 
 
 def _silence(rng: _Draw, lines: Lines, index: int) -> _Scene:
-    return _Scene((), expect=Expect(Side.AGENT, ("silence",), 3), give_up_ms=45_000)
+    return _Scene((), expect=_left_to_the_agent("silence", utterances=3), give_up_ms=45_000, hangs_up=False)
+
+
+def _hold_music(rng: _Draw, lines: Lines, index: int) -> _Scene:
+    *questions, last = rng.sample(lines.questions, 4)
+    steps: list[Step] = []
+    for number, question in enumerate(questions):
+        steps += [SayStep((question,)), *_music(rng, over_ms=rng.randrange(600, 1200))]
+        if number:
+            # Long enough for the agent to have said that it waits.
+            steps += [SayStep((rng.choice(lines.holds),)), WaitStep(3000), *_music(rng)]
+    return _Scene((*steps, SayStep((last,))))
+
+
+def _music(rng: _Draw, over_ms: int | None = None) -> tuple[Step, ...]:
+    """Draw a stretch of hold music, and a second before anybody is back."""
+    return NoiseStep("music", rng.randrange(3000, 6000), interrupt_ms=over_ms), WaitStep(1000)
+
+
+def _voicemail(rng: _Draw, lines: Lines, index: int) -> _Scene:
+    greeting = SayStep(_with_pauses(rng, rng.choice(lines.voicemails), (200, 400)), rng.randrange(400), False)
+    steps = (greeting, WaitStep(rng.randrange(300, 800)), NoiseStep("beep", 400, -18.0))
+    ends = _left_to_the_agent("silence", "goodbye", "agent", utterances=1)
+    return _Scene(steps, expect=ends, give_up_ms=45_000, limit_ms=90_000, hangs_up=False)
+
+
+def _left_to_the_agent(*reasons: str, utterances: int) -> Expect:
+    return Expect(Side.AGENT, reasons, utterances)
 
 
 def _echo(rng: _Draw, lines: Lines, index: int) -> _Scene:
@@ -260,7 +305,9 @@ _FAMILIES: Final[Mapping[Family, tuple[_Build, int]]] = {
     Family.SIDE_TALK: (_side_talk, 2),
     Family.GREETING: (_greeting, 4),
     Family.SILENCE: (_silence, 1),
+    Family.HOLD_MUSIC: (_hold_music, 2),
+    Family.VOICEMAIL: (_voicemail, 2),
     Family.ECHO: (_echo, 4),
     Family.LINE: (_line, 4),
 }
-"""How each family draws its calls, and how many of them one run places: over 200 turns in 24 minutes."""
+"""How each family draws its calls, and how many of them one run places: over 200 turns in half an hour."""

@@ -4,6 +4,11 @@ Times are ms on the twin's sample clock; the agent's account counts within 5 ms 
 side talk) is tolerated if the agent went on within 1 s of its end, and the whole reply was heard; an interruption is
 taken if the agent fell silent within 2 s of its onset, answered, and understood it as a turn (tau-voice's windows).
 Where the agent fell silent is read from its ``clear``: a pause between two of its sentences proves nothing.
+
+Hold music is tolerated if the agent's account has no reply to it (a reprompt is a reply to silence), and the reply that
+it began over was heard whole; since nobody listens meanwhile, when the agent goes on is left to it. A call that is left
+to the agent (a silent caller, a voicemail) must end as its script expects: by the agent, for one of the reasons that
+are right. A call that the agent turned away is no observation of anything.
 """
 
 from __future__ import annotations
@@ -13,15 +18,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from telephony_agent.simulator.account import Account
-from telephony_agent.simulator.call import CallResult, EndedBy
+from telephony_agent.simulator.call import CallResult
 from telephony_agent.simulator.caller import Turn
 from telephony_agent.simulator.measure import WINDOW_MS, Span, TurnTimes
 from telephony_agent.simulator.playout import SAMPLES_PER_MS
 from telephony_agent.simulator.scoring import matching
 from telephony_agent.simulator.script import KeysStep, SayStep
 from telephony_agent.simulator.stream_record import StreamRecord
-from telephony_agent.simulator.suite.ledger import Ledger
-from telephony_agent.simulator.suite.scenarios import ASIDES, Family, Scenario
+from telephony_agent.simulator.suite.ledger import Ledger, Ruler
+from telephony_agent.simulator.suite.scenarios import ASIDES, LEFT_TO_THE_AGENT, Family, Scenario
 from telephony_agent.simulator.suite.tally import Measure, Observation
 from telephony_agent.simulator.suite.tracks import noises, pauses
 
@@ -56,18 +61,30 @@ class _Stop:
     cleared: bool
 
 
-def observe(scenario: Scenario, result: CallResult, account: Account) -> tuple[Observation, ...]:
-    """Score one call; an account with a ``problem`` leaves out what only the agent can tell."""
+def observe(scenario: Scenario, result: CallResult, account: Account, ruler: Ruler) -> tuple[Observation, ...]:
+    """Score one call; an account with a ``problem`` leaves out what only the agent can tell.
+
+    ``ruler`` is what the agent's words are measured with; it is asked for every reply, and may block.
+    """
+    if result.turned_away:
+        return ()
     steps = iter(step for step in scenario.script.steps if isinstance(step, SayStep | KeysStep))
     found: list[Observation] = []
     for record in result.streams:
         said = tuple(_said(steps, record))
-        found += _Call(scenario, record, account, Ledger.read(account), said).observations()
-    if scenario.family is Family.SILENCE:
-        utterances = sum(len(record.measures.utterances) for record in result.streams)
-        graceful = result.ended_by is EndedBy.AGENT and utterances >= scenario.script.expect.utterances
-        found.append(Observation(Measure.SILENT_CALLER, int(graceful), scenario.name, 0, result.end_reason))
+        found += _Call(scenario, record, account, Ledger.read(account), said, ruler).observations()
+    measure = LEFT_TO_THE_AGENT.get(scenario.family)
+    if measure is not None:
+        reason = account.end_reason or result.end_reason
+        found.append(Observation(measure, int(_ended_as_expected(result, account)), scenario.name, 0, reason))
     return tuple(found)
+
+
+def _ended_as_expected(result: CallResult, account: Account) -> bool:
+    expect = result.script.expect
+    utterances = sum(len(record.measures.utterances) for record in result.streams)
+    is_right = not account.end_reason or not expect.reasons or account.end_reason in expect.reasons
+    return result.ended_by.value == expect.ended_by.value and is_right and utterances >= expect.utterances
 
 
 def _said(steps: Iterator[SayStep | KeysStep], record: StreamRecord) -> Iterator[_Said]:
@@ -87,6 +104,7 @@ class _Call:
     account: Account
     ledger: Ledger
     said: tuple[_Said, ...]
+    ruler: Ruler
 
     def observations(self) -> Iterator[Observation]:
         greeting_ms = self.record.measures.greeting_ms
@@ -97,6 +115,7 @@ class _Call:
                 yield from self._turn(said)
                 yield from self._interruption(said)
         yield from self._asides()
+        yield from self._hold_music()
         yield from self._echo()
         yield from self._history()
 
@@ -192,6 +211,19 @@ class _Call:
         if tolerated and stop is not None and resumed_ms is not None:
             yield self._one(Measure.ASIDE_PAUSE, resumed_ms - stop.silent_ms, span.start_ms, text)
 
+    def _hold_music(self) -> Iterator[Observation]:
+        if self.scenario.family is not Family.HOLD_MUSIC or self.account.problem:
+            return
+        for span in noises(self.record.words, self.record.turns):
+            began = (
+                turn["started_ms"] for turn in self.account.turns if turn.get("input") == "speech" and turn.get("reply")
+            )
+            answered = any(span.start_ms - _PREROLL_MS <= ms < span.end_ms for ms in began)
+            over_agent = _covers(self.record.measures.utterances, span.start_ms)
+            tolerated = not answered and (not over_agent or self.ledger.heard_whole(span.start_ms))
+            text = f"{span.end_ms - span.start_ms} ms of hold music"
+            yield self._one(Measure.HOLD_MUSIC, int(tolerated), span.start_ms, text)
+
     def _echo(self) -> Iterator[Observation]:
         """Look for utterances that ended, or turns that began, without the caller having said anything."""
         echo = self.scenario.script.echo
@@ -207,7 +239,7 @@ class _Call:
             yield self._one(Measure.SELF_INTERRUPTION, int(stopped or heard_itself), one.start_ms, text)
 
     def _history(self) -> Iterator[Observation]:
-        for at_ms, differs, text in self.ledger.compare(self.record.agent):
+        for at_ms, differs, text in self.ledger.compare(self.record.agent, self._clears_ms(), self.ruler):
             yield self._one(Measure.HISTORY_DIFFERS, int(differs), at_ms, text)
 
     def _clears_ms(self) -> tuple[int, ...]:

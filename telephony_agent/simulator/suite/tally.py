@@ -6,13 +6,17 @@ no 99th percentile below a hundred.
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from telephony_agent.simulator.percentile import percentile
+
 MIN_EVENTS: Final = 10
+PERCENTILES: Final = (50, 95, 99)
+"""Those of a time that are shown."""
+
 _MIN_FOR_P99: Final = 100
 
 
@@ -41,6 +45,8 @@ class Measure(StrEnum):
     """Of those over the agent's speech: it went on within 1 s, and the whole reply was heard."""
     NOISE = "noise_tolerated"
     """The same for coughs, clicks and voices in the background."""
+    HOLD_MUSIC = "hold_music_tolerated"
+    """Of the stretches of hold music: what it came over was heard whole, and none of it was answered as words."""
     SIDE_TALK = "side_talk_tolerated"
     """The same for words to somebody else."""
     ASIDE_PAUSE = "aside_pause_ms"
@@ -53,6 +59,8 @@ class Measure(StrEnum):
     """Of the agent's replies: what it says was heard is not what was heard."""
     SILENT_CALLER = "silent_caller_handled"
     """Of the calls without a word: two reprompts, then the agent ended it."""
+    VOICEMAIL = "voicemail_left"
+    """Of the calls that a voicemail took: the agent ended it by its own reprompts or its goodbye."""
 
     @property
     def is_time(self) -> bool:
@@ -96,7 +104,7 @@ class Tally:
         """Compute a percentile; ``None`` for too few events."""
         if self.n < (_MIN_FOR_P99 if percent >= 99 else MIN_EVENTS):
             return None
-        return round(statistics.quantiles(self.values, n=100, method="inclusive")[percent - 1])
+        return percentile(self.values, percent)
 
 
 Tallies = Mapping[Measure, Tally]
@@ -115,8 +123,19 @@ def as_json(tallies: Tallies) -> dict[str, Any]:
     return {str(measure): _figures(measure, tallies[measure]) for measure in Measure}
 
 
+def ratios(tallies: Tallies, alone: Tallies) -> dict[Measure, dict[str, float]]:
+    """Divide the percentiles of all times by those of another run, where both have enough events."""
+    found = {measure: _ratios(tallies[measure], alone[measure]) for measure in Measure if measure.is_time}
+    return {measure: times for measure, times in found.items() if times}
+
+
+def _ratios(found: Tally, alone: Tally) -> dict[str, float]:
+    pairs = {f"p{percent}": (found.percentile(percent), alone.percentile(percent)) for percent in PERCENTILES}
+    return {name: round(one / other, 2) for name, (one, other) in pairs.items() if one is not None and other}
+
+
 def _figures(measure: Measure, found: Tally) -> dict[str, Any]:
     if measure.is_time:
-        percentiles = {f"p{percent}": found.percentile(percent) for percent in (50, 95, 99)}
+        percentiles = {f"p{percent}": found.percentile(percent) for percent in PERCENTILES}
         return {"n": found.n, **percentiles, "max": max(found.values, default=None)}
     return {"n": found.n, "hits": found.hits, "rate": None if found.rate is None else round(found.rate, 4)}
