@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 
-from telephony_agent.audio import SAMPLE_RATE, to_telephone
+from loguru import logger
+
+from telephony_agent.audio import SAMPLE_RATE, decode_mulaw, to_telephone
 from telephony_agent.core.call_terms import Announcement, Announcements
-from telephony_agent.engines.base import Responder, Synthesizer, Transcriber, VoiceDetector
+from telephony_agent.core.events import Stage
+from telephony_agent.engines.base import Message, Responder, Synthesizer, Transcriber, VoiceDetector
 from telephony_agent.errors import SynthesisError
+from telephony_agent.live.capacity import Capacity, JobTimes, Rehearsal
 from telephony_agent.live.lanes import Lane
 from telephony_agent.sales.playbook import Playbook
 from telephony_agent.telemetry import Metrics
+
+REHEARSED_LINE = "Could you tell me how much that is a month?"
+"""What a caller says in the rehearsal: about two seconds."""
+REHEARSED_TOKENS = 30
+REHEARSED_TAKES = 5
+REHEARSED_FOR_S = 2.0
+"""After so long no further take begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +55,45 @@ class Engines:
         self.transcriber.transcribe(bytes(2 * SAMPLE_RATE), SAMPLE_RATE)
         self.new_detector().is_speech(bytes(320))
 
+    def rehearse(self, opening: Sequence[Message]) -> Rehearsal:
+        """Measure a turn of a call that begins with ``opening``. Blocks for seconds; raises what the engines raise.
+
+        What is timed is what calls do: a line is spoken, understood, and answered from a cache that holds the opening.
+        That opening stays read for the calls to come. Of several takes the shortest times count: the longer ones tell
+        of what else the machine did.
+        """
+        until = time.perf_counter() + REHEARSED_FOR_S
+        takes = [self._rehearse_turn(opening)]
+        while len(takes) < REHEARSED_TAKES and time.perf_counter() < until:
+            takes.append(self._rehearse_turn(opening))
+        return Rehearsal(
+            transcribe_s=min(take.transcribe_s for take in takes),
+            reply_s=min(take.reply_s for take in takes),
+            phrase_s=min(take.phrase_s for take in takes),
+        )
+
+    def _rehearse_turn(self, opening: Sequence[Message]) -> Rehearsal:
+        began_at = time.perf_counter()
+        line = speak(self.synthesizer, REHEARSED_LINE)
+        spoken_at = time.perf_counter()
+        self.transcriber.transcribe(decode_mulaw(line), SAMPLE_RATE)
+        return Rehearsal(
+            transcribe_s=time.perf_counter() - spoken_at,
+            reply_s=self._rehearse_reply(opening),
+            phrase_s=spoken_at - began_at,
+        )
+
+    def _rehearse_reply(self, opening: Sequence[Message]) -> float:
+        """Return what a reply of ``REHEARSED_TOKENS`` takes, at the pace of one that may be shorter."""
+        session = self.responder.session()
+        session.prefill(opening, lambda: False)
+        began_at = time.perf_counter()
+        deltas = session.reply([*opening, Message(role="user", content=REHEARSED_LINE)], lambda: False)
+        came_at = [time.perf_counter() for _ in islice(deltas, REHEARSED_TOKENS)] or [time.perf_counter()]
+        session.close()
+        pace_s = (came_at[-1] - came_at[0]) / max(1, len(came_at) - 1)
+        return came_at[0] - began_at + pace_s * (REHEARSED_TOKENS - 1)
+
 
 class EngineRoom:
     """Engines, each in its lane."""
@@ -49,15 +103,31 @@ class EngineRoom:
     ) -> None:
         self.engines = engines
         self.deadlines = deadlines
-        self.transcribing = Lane("transcribe", workers=transcriber_workers, metrics=metrics)
-        # One thread: a ReplySession is used by one thread at a time, and a CPU decodes one reply fastest alone.
-        self.responding = Lane("respond", metrics=metrics)
-        self.synthesizing = Lane("synthesize", metrics=metrics)
+        # Of responders one thread: a ReplySession is used by one thread at a time, and a CPU decodes one reply fastest
+        # alone.
+        threads = {Stage.TRANSCRIBE: transcriber_workers, Stage.RESPOND: 1, Stage.SYNTHESIZE: 1}
+        self.capacity = Capacity(threads)
+        self.transcribing, self.responding, self.synthesizing = (
+            Lane(stage, workers=workers, metrics=metrics, measured=partial(self._learn, stage))
+            for stage, workers in threads.items()
+        )
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody waits for a transcription or a reply that has not begun yet."""
+        return self.transcribing.waiting > 0 or self.responding.waiting > 0
 
     @property
     def healthy(self) -> bool:
         """Whether new calls may be taken."""
         return all(lane.healthy for lane in self._lanes)
+
+    def rehearse(self, opening: Sequence[Message]) -> None:
+        """Learn what a turn takes, before there are calls. Blocks for seconds; raises what the engines raise."""
+        rehearsal = self.engines.rehearse(opening)
+        self.capacity.rehearsed(rehearsal)
+        times = {f"{stage.value}_ms": round(1000 * rehearsal.of(stage)) for stage in Stage}
+        logger.bind(**times).info("The engines were measured")
 
     def close(self) -> None:
         """Stop the lanes and what the engines started."""
@@ -66,6 +136,9 @@ class EngineRoom:
         self.engines.synthesizer.close()
         for lane in self._lanes:
             lane.join(1.0)
+
+    def _learn(self, stage: Stage, times: JobTimes) -> None:
+        self.capacity.worked(stage, times, asyncio.get_running_loop().time())
 
     @property
     def _lanes(self) -> tuple[Lane, Lane, Lane]:
@@ -82,8 +155,10 @@ def speak(synthesizer: Synthesizer, text: str, cancelled: Callable[[], bool] = l
     return to_telephone(pcm, synthesizer.sample_rate) if pcm else b""
 
 
-def render_announcements(playbook: Playbook, synthesizer: Synthesizer) -> Announcements:
+def render_announcements(playbook: Playbook, synthesizer: Synthesizer, *, transfers: bool = False) -> Announcements:
     """Speak the playbook's fixed words ahead of all calls. Blocks.
+
+    ``transfers``: whether there is a person to whom callers can be connected.
 
     Raises:
         SynthesisError: the engine failed, or an announcement holds nothing that can be heard.
@@ -104,4 +179,5 @@ def render_announcements(playbook: Playbook, synthesizer: Synthesizer) -> Announ
         silence_goodbye=render(playbook.silence_goodbye),
         time_up=render(playbook.goodbye),
         fault_goodbye=render(playbook.fault_goodbye),
+        transfer=render(playbook.transfer) if transfers else None,
     )

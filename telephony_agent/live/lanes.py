@@ -15,11 +15,13 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from loguru import logger
 
 from telephony_agent.errors import EngineError
+from telephony_agent.live.capacity import JobTimes
 from telephony_agent.telemetry import Metrics
 
 LOST_AFTER_S = 2.0
@@ -50,10 +52,16 @@ class Job:
         self.submitted_at = time.perf_counter()
         self._on_item = on_item
         self._on_end = on_end
-        self._loop = loop
+        self.loop = loop
         self._stop = threading.Event()
         self._closed = False
+        self.delivered = False
         self.timer: asyncio.TimerHandle | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether a thread is at it, or will be."""
+        return self.thread is not None or not self._stop.is_set()
 
     def cancelled(self) -> bool:
         """Tell whether the work is no longer wanted; engines ask between their steps."""
@@ -61,7 +69,8 @@ class Job:
 
     def emit(self, item: Any) -> None:
         """Hand something out, from the job's own thread."""
-        self._loop.call_soon_threadsafe(self._deliver, item)
+        self.delivered = True
+        self.loop.call_soon_threadsafe(self._deliver, item)
 
     def cancel(self) -> None:
         """Stop the work; nothing more of it is delivered."""
@@ -84,14 +93,29 @@ class Job:
 class Lane:
     """One engine's threads."""
 
-    def __init__(self, name: str, *, workers: int = 1, metrics: Metrics | None = None) -> None:
-        """Start the threads. ``metrics`` learns what jobs take and how long they wait."""
+    def __init__(
+        self,
+        name: str,
+        *,
+        workers: int = 1,
+        metrics: Metrics | None = None,
+        measured: Callable[[JobTimes], None] = lambda _: None,
+    ) -> None:
+        """Start the threads.
+
+        ``metrics`` learns what jobs take and how long they wait; so does ``measured``, on the event loop, at the end of
+        each job that began, whatever became of it. Jobs that hung are left out.
+        """
         self.name = name
+        self.workers = workers
         self.lost = 0
+        self._measured = measured
         metrics = metrics or Metrics()
         self._wait_s = metrics.queue_wait.labels(name)
         self._work_s = metrics.engine.labels(name)
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        # Jobs that are queued or begun. Only the event loop touches the set.
+        self._open: set[Job] = set()
         self._threads: list[threading.Thread] = []
         for _ in range(workers):
             self._start_thread()
@@ -100,6 +124,11 @@ class Lane:
     def healthy(self) -> bool:
         """Whether the engine behind it can be trusted with a new call."""
         return self.lost <= MAX_LOST
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait for a thread; those that were cancelled don't."""
+        return max(0, sum(job.pending for job in self._open) - self.workers)
 
     def submit(
         self,
@@ -116,6 +145,7 @@ class Lane:
         loop = asyncio.get_running_loop()
         job = Job(work, on_item, on_end, loop)
         job.timer = loop.call_later(deadline_s, self._miss, job)
+        self._open = {job, *(other for other in self._open if other.pending)}
         self._queue.put(job)
         return job
 
@@ -142,6 +172,7 @@ class Lane:
         self.lost += 1
         logger.bind(lane=self.name, lost=self.lost).error("An engine hangs; its thread was replaced")
         self._threads.remove(thread)
+        self._open.discard(job)
         self._start_thread()
 
     def _start_thread(self) -> None:
@@ -156,20 +187,22 @@ class Lane:
                 continue
             job.thread = this
             began_at = time.perf_counter()
-            self._wait_s.observe(began_at - job.submitted_at)
+            waited_s = began_at - job.submitted_at
+            self._wait_s.observe(waited_s)
             error: Exception | None = None
             try:
                 job.work(job)
             except Exception as raised:  # an engine may raise anything; to the call it is one event
                 error = raised
-            self._work_s.observe(time.perf_counter() - began_at)
-            job.thread = None
-            self._report(job, error)
+            took_s = time.perf_counter() - began_at
+            self._work_s.observe(took_s)
+            # Once the event loop is closed the server is going down and nobody waits for this.
+            with suppress(RuntimeError):
+                job.loop.call_soon_threadsafe(self._finish, job, error, JobTimes(waited_s, took_s, job.delivered))
 
-    @staticmethod
-    def _report(job: Job, error: Exception | None) -> None:
-        try:
-            job._loop.call_soon_threadsafe(job.end, error)
-        except RuntimeError:
-            # The event loop is closed: the server is going down and nobody waits for this.
-            return
+    def _finish(self, job: Job, error: Exception | None, times: JobTimes) -> None:
+        job.thread = None
+        if job in self._open:
+            self._open.remove(job)
+            self._measured(times)
+        job.end(error)

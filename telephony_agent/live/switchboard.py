@@ -3,6 +3,9 @@
 A call is *expected* from its voice webhook, *live* while its media stream runs, and *ended* after that; the last ones
 that ended are remembered for whoever asks. An expected call holds a place and a one-use token, and its responder
 session reads the system prompt already while the phone still rings.
+
+What the engines were measured to take (``live.capacity``) decides whether there is a place, under a hard cap where one
+is set.
 """
 
 from __future__ import annotations
@@ -89,6 +92,7 @@ class Switchboard:
         max_calls: int,
         watch: Watch | None = None,
     ) -> None:
+        """Take the parts of a server. ``max_calls``: the hard cap, 0 for none."""
         self._room = room
         self._announcements = announcements
         self._system_prompt = system_prompt
@@ -111,18 +115,20 @@ class Switchboard:
         return self._calls.get(CallSid(call_sid))
 
     def expect(self, call_sid: str, *, direction: str, from_number: str, to_number: str) -> str | None:
-        """Hold a place for a call; return the token that its stream must bring, or None when all places are taken.
+        """Hold a place for a call; return the token that its stream must bring, or None when there is no place.
 
-        A repeated webhook of the same call gets a fresh token, and the first one is void.
+        A repeated webhook of the same call gets a fresh token, and the first one is void; one that comes when the call
+        is live already gets none. Why a call is turned away is logged and counted here.
         """
         now = asyncio.get_running_loop().time()
         self._forget(now)
         sid = CallSid(call_sid)
         call = self._calls.get(sid)
         if call is not None and call.state is CallState.LIVE:
+            logger.bind(call_sid=sid).warning("A call was turned away: it is live already")
             return None
         if call is None or call.state is CallState.ENDED:
-            if sum(other.state is not CallState.ENDED for other in self._calls.values()) >= self._max_calls:
+            if not self._has_place(sid, now):
                 return None
             call = self._place(sid, direction, from_number, to_number)
         call.token = secrets.token_urlsafe(24)
@@ -148,6 +154,7 @@ class Switchboard:
         call.token = ""
         call.state = CallState.LIVE
         self._idle.clear()
+        self._tell_capacity()
 
         def ended(reason: EndReason) -> None:
             self.end(call, reason)
@@ -172,7 +179,8 @@ class Switchboard:
         call.end_reason = reason
         call.ended_at = datetime.now(UTC)
         call.leg = None
-        if not self._busy():
+        self._tell_capacity()
+        if not self._live():
             self._idle.set()
 
     def note_status(self, call_sid: str, status: str, sequence: int) -> None:
@@ -196,7 +204,7 @@ class Switchboard:
         for call in list(self._calls.values()):
             if call.leg is not None:
                 call.leg.tell(EndRequested(EndReason.SHUTDOWN))
-        if not self._busy():
+        if not self._live():
             return
         try:
             async with asyncio.timeout(timeout_s):
@@ -248,8 +256,25 @@ class Switchboard:
 
         self._room.responding.submit(work, deadline_s=TOKEN_LIFE_S, on_item=lambda _: None, on_end=ended)
 
-    def _busy(self) -> bool:
-        return any(call.state is CallState.LIVE for call in self._calls.values())
+    def _has_place(self, sid: CallSid, now: float) -> bool:
+        placed = sum(call.state is not CallState.ENDED for call in self._calls.values())
+        log = logger.bind(call_sid=sid, placed=placed)
+        refused = self._watch.metrics.calls_refused
+        if self._max_calls and placed >= self._max_calls:
+            refused.labels("max_calls").inc()
+            log.bind(max_calls=self._max_calls).warning("A call was turned away: all places are taken")
+            return False
+        forecast = self._room.capacity.with_calls(placed + 1, now)
+        if not forecast.fits:
+            refused.labels("engines").inc()
+            log.bind(**forecast.figures()).warning("A call was turned away: the engines have no time for it")
+        return forecast.fits
+
+    def _live(self) -> int:
+        return sum(call.state is CallState.LIVE for call in self._calls.values())
+
+    def _tell_capacity(self) -> None:
+        self._room.capacity.live(self._live(), asyncio.get_running_loop().time())
 
     def _forget(self, now: float) -> None:
         """Give up calls whose stream never came, and the oldest of those that ended."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from telephony_agent.live import lanes
+from telephony_agent.live.capacity import JobTimes
 from telephony_agent.live.lanes import DeadlineMissedError, Job, Lane
 
 
@@ -139,3 +140,112 @@ def test_a_lane_that_keeps_losing_threads_is_not_healthy(monkeypatch: pytest.Mon
         release.set()
 
     on_loop(scenario)
+
+
+def test_only_jobs_that_no_thread_has_taken_and_nobody_has_cancelled_wait() -> None:
+    async def scenario(lane: Lane) -> None:
+        release = threading.Event()
+        running, cancelled, waiting = Outcome(), Outcome(), Outcome()
+        assert lane.waiting == 0
+        running.submit(lane, lambda job: release.wait(5) and None)
+        assert lane.waiting == 0
+        unwanted = cancelled.submit(lane, lambda job: None)
+        waiting.submit(lane, lambda job: None)
+        assert lane.waiting == 2
+        unwanted.cancel()
+        assert lane.waiting == 1
+        release.set()
+        await waiting.ended
+        assert lane.waiting == 0
+
+    on_loop(scenario)
+
+
+def test_a_cancelled_job_that_its_thread_has_not_let_go_keeps_others_waiting() -> None:
+    async def scenario(lane: Lane) -> None:
+        begun, release = threading.Event(), threading.Event()
+        running, waiting = Outcome(), Outcome()
+
+        def work(job: Job) -> None:
+            begun.set()
+            release.wait(5)
+
+        job = running.submit(lane, work)
+        await asyncio.to_thread(begun.wait, 5)
+        job.cancel()
+        waiting.submit(lane, lambda job: None)
+        assert lane.waiting == 1
+        release.set()
+        await waiting.ended
+        assert lane.waiting == 0
+
+    on_loop(scenario)
+
+
+def test_nobody_waits_while_a_thread_is_free() -> None:
+    async def scenario(lane: Lane) -> None:
+        release = threading.Event()
+        outcomes = [Outcome(), Outcome(), Outcome()]
+        for outcome, waiting in zip(outcomes, (0, 0, 1), strict=True):
+            outcome.submit(lane, lambda job: release.wait(5) and None)
+            assert lane.waiting == waiting
+        release.set()
+        for outcome in outcomes:
+            await outcome.ended
+        assert lane.waiting == 0
+
+    on_loop(scenario, workers=2)
+
+
+def test_each_job_that_began_is_measured_once() -> None:
+    measured: list[JobTimes] = []
+    lane = Lane("test", measured=measured.append)
+
+    async def scenario() -> None:
+        release = threading.Event()
+        delivering, failing, unwanted, last = Outcome(), Outcome(), Outcome(), Outcome()
+
+        def fail(job: Job) -> None:
+            raise RuntimeError("out of memory")
+
+        delivering.submit(lane, lambda job: release.wait(5) and job.emit("x"))
+        failing.submit(lane, fail)
+        unwanted.submit(lane, lambda job: None).cancel()
+        last.submit(lane, lambda job: None)
+        release.set()
+        await last.ended
+        assert [times.delivered for times in measured] == [True, False, False]
+        # What keeps one job busy is what the next one waits.
+        assert measured[1].waited_s >= measured[0].took_s > 0
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        lane.close()
+        lane.join(2.0)
+
+
+def test_a_job_that_hung_is_not_measured_and_nobody_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "LOST_AFTER_S", 0.01)
+    measured: list[JobTimes] = []
+    lane = Lane("test", measured=measured.append)
+    release = threading.Event()
+
+    async def scenario() -> None:
+        hanging, next_one, last = Outcome(), Outcome(), Outcome()
+        hung = hanging.submit(lane, lambda job: release.wait(10) and None, deadline_s=0.3)
+        next_one.submit(lane, lambda job: None)
+        await next_one.ended
+        assert lane.waiting == 0
+        release.set()
+        assert hung.thread is not None
+        await asyncio.to_thread(hung.thread.join, 5)
+        last.submit(lane, lambda job: None)
+        await last.ended
+        assert len(measured) == 2
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        lane.close()
+        lane.join(2.0)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import pytest
+from loguru import logger
 
 from telephony_agent.core.call_terms import CallRules
 from telephony_agent.engines.scripted import (
@@ -15,19 +17,42 @@ from telephony_agent.engines.scripted import (
     ScriptedTranscriber,
 )
 from telephony_agent.live import switchboard as module
+from telephony_agent.live.capacity import Rehearsal
 from telephony_agent.live.engine_room import Deadlines, EngineRoom, Engines, render_announcements
 from telephony_agent.live.switchboard import Switchboard
+from telephony_agent.live.watch import Watch
 from telephony_agent.sales.phrasebook import Phrasebook
+from telephony_agent.telemetry import Metrics
 from tests.loopback.agent import PLAYBOOK
 
+if TYPE_CHECKING:
+    from loguru import Record
 
-def with_switchboard(scenario: Callable[[Switchboard], Awaitable[None]], *, max_calls: int = 2) -> None:
+
+def with_switchboard(
+    scenario: Callable[[Switchboard], Awaitable[None]],
+    *,
+    max_calls: int = 2,
+    rehearsal: Rehearsal | None = None,
+    metrics: Metrics | None = None,
+) -> None:
     synthesizer = ScriptedSynthesizer(ms_per_character=5)
     room = EngineRoom(Engines(ScriptedTranscriber(), ScriptedResponder(), synthesizer, LevelVoiceDetector), Deadlines())
+    room.capacity.rehearsed(rehearsal or Rehearsal())
     announcements = render_announcements(PLAYBOOK, synthesizer)
 
     async def run() -> None:
-        await scenario(Switchboard(room, announcements, "You are Ava.", Phrasebook(), CallRules(), max_calls=max_calls))
+        await scenario(
+            Switchboard(
+                room,
+                announcements,
+                "You are Ava.",
+                Phrasebook.shipped(),
+                CallRules(),
+                max_calls=max_calls,
+                watch=Watch(metrics or Metrics()),
+            )
+        )
 
     try:
         asyncio.run(run())
@@ -46,6 +71,52 @@ def test_places_are_held_from_the_webhook_on() -> None:
         assert expect(switchboard, "CA3") is None
 
     with_switchboard(scenario)
+
+
+def refused(metrics: Metrics, reason: str) -> float | None:
+    return metrics.registry.get_sample_value("telephony_agent_calls_refused_total", {"reason": reason})
+
+
+def test_a_call_beyond_the_cap_is_counted_as_such() -> None:
+    metrics = Metrics()
+
+    async def scenario(switchboard: Switchboard) -> None:
+        assert expect(switchboard, "CA1")
+        assert expect(switchboard, "CA2") is None
+
+    with_switchboard(scenario, max_calls=1, metrics=metrics)
+    assert (refused(metrics, "max_calls"), refused(metrics, "engines")) == (1, None)
+
+
+def test_without_a_cap_fast_engines_take_many_calls() -> None:
+    async def scenario(switchboard: Switchboard) -> None:
+        for number in range(10):
+            assert expect(switchboard, f"CA{number}")
+
+    with_switchboard(scenario, max_calls=0, rehearsal=Rehearsal(0.03, 0.1, 0.01))
+
+
+def test_slow_engines_take_one_call_whatever_the_cap_and_say_why_not_a_second() -> None:
+    metrics = Metrics()
+    records: list[Record] = []
+    sink = logger.add(lambda message: records.append(message.record), level="WARNING")
+
+    async def scenario(switchboard: Switchboard) -> None:
+        assert expect(switchboard, "CA1")
+        assert expect(switchboard, "CA2") is None
+        assert expect(switchboard, "CA1"), "a repeated webhook keeps its place"
+        switchboard.note_status("CA1", "completed", 1)
+        assert expect(switchboard, "CA2")
+
+    try:
+        with_switchboard(scenario, max_calls=10, rehearsal=Rehearsal(0.4, 3.0, 0.2), metrics=metrics)
+    finally:
+        logger.remove(sink)
+    assert refused(metrics, "engines") == 1
+    (record,) = records
+    assert record["message"] == "A call was turned away: the engines have no time for it"
+    assert record["extra"]["call_sid"] == "CA2"
+    assert record["extra"]["respond_wait_ms"] > record["extra"]["allowed_wait_ms"]
 
 
 def test_a_place_whose_stream_never_came_is_free_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from tests.calls.stage import ANNOUNCEMENTS
 from tests.loopback.agent import Parts, running
 from tests.loopback.client import ask_for_stream, call_sid, connected
 
-HEADER = header_of(CallRules(), ANNOUNCEMENTS, Phrasebook())
+HEADER = header_of(CallRules(), ANNOUNCEMENTS, Phrasebook.shipped())
 
 
 def record(folder: Path, *sids: str) -> None:
@@ -63,11 +63,14 @@ def test_a_folder_that_can_not_be_made_costs_the_trace_only(tmp_path: Path) -> N
 
 def test_rules_that_are_no_data_cost_the_trace_only(tmp_path: Path) -> None:
     class Oracle:
-        def wait_ms(self, text: str, expects: Expectation) -> int:
+        unknown_ms = 0
+        asks_model = False
+
+        def wait_ms(self, text: str, expects: Expectation, ended: float | None = None) -> int:
             return 0
 
     traces = TraceFolder(tmp_path)
-    trace = traces.open("CA1", header_of(CallRules(judge=Oracle()), ANNOUNCEMENTS, Phrasebook()))
+    trace = traces.open("CA1", header_of(CallRules(judge=Oracle()), ANNOUNCEMENTS, Phrasebook.shipped()))
     trace.step(CallBegan(), 1.0, [])
     trace.end(EndReason.CALLER, [])
     traces.close()
@@ -131,7 +134,7 @@ def test_a_call_over_a_real_socket_is_reproduced_to_the_last_action(tmp_path: Pa
         account = agent.account(call_sid())
     with (tmp_path / f"{call_sid()}.jsonl").open() as lines:
         trace = read_trace(lines)
-    again = reproduce(trace, Phrasebook())
+    again = reproduce(trace, Phrasebook.shipped())
     assert again.difference is None
     assert again.turns == trace.turns
     assert [turn.transcript for turn in again.turns[1:]] == [turn["transcript"] for turn in account["turns"]]
