@@ -22,7 +22,7 @@ from faster_whisper.feature_extractor import FeatureExtractor
 
 from scripts.pocket_models import lexicon, speech
 from scripts.pocket_models.dialogues import agent_sentence
-from scripts.pocket_models.sentences import INTENTS, caller_sentence
+from scripts.pocket_models.sentences import INTENTS, aside, caller_sentence
 
 UTTERANCES_PER_SHARD = 1000
 LONGEST_FRAMES = 960
@@ -31,6 +31,9 @@ LONGEST_FRAMES = 960
 SHARE_AGENT = 0.2
 SHARE_LISTS = 0.05
 SHARE_WORDLESS = 0.03
+SHARE_ASIDES = 0.6
+"""In the shards of asides, which came later: those from ``FIRST_ASIDE_SHARD`` on."""
+FIRST_ASIDE_SHARD = 67
 _OPEN_INTENTS = (
     "book",
     "give_name",
@@ -173,8 +176,11 @@ def even_mel(extract: FeatureExtractor, audio: speech.Floats) -> Mel:
     return np.ascontiguousarray(mel[: len(mel) // 2 * 2], dtype=np.float16)
 
 
-def examples(seed: str, split: str, voices: tuple[str, ...]) -> Iterator[Example]:
-    """Yield examples for ever; the same ones for the same seed, but for espeak-ng's own breath noise."""
+def examples(seed: str, split: str, voices: tuple[str, ...], asides: float = 0.0) -> Iterator[Example]:
+    """Yield examples for ever; the same ones for the same seed, but for espeak-ng's own breath noise.
+
+    ``asides`` is the share of what is said over the agent.
+    """
     rng = random.Random(seed)
     extract = FeatureExtractor()
     while True:
@@ -182,7 +188,9 @@ def examples(seed: str, split: str, voices: tuple[str, ...]) -> Iterator[Example
             mel = even_mel(extract, speech.wordless(rng))
             yield Example(mel, "", np.zeros(len(mel) // 2, np.uint8), [])
             continue
-        example = make_example(rng, draw_line(rng, split), voices, extract)
+        said_over = asides and rng.random() < asides
+        line = _spoken(rng, [aside(rng, split=split)]) if said_over else draw_line(rng, split)
+        example = make_example(rng, line, voices, extract)
         if len(example.mel) <= LONGEST_FRAMES:
             yield example
 
@@ -192,7 +200,8 @@ def write_shard(folder: Path, number: int) -> None:
     name = folder / f"shard-{number:04d}"
     if name.with_suffix(".json").exists():
         return
-    source = examples(f"train:{number}", "train", speech.TRAINING_VOICES)
+    asides = SHARE_ASIDES if number >= FIRST_ASIDE_SHARD else 0.0
+    source = examples(f"train:{number}", "train", speech.TRAINING_VOICES, asides)
     made = [next(source) for _ in range(UTTERANCES_PER_SHARD)]
     np.save(name.with_suffix(".npy"), np.concatenate([example.mel for example in made]))
     entries = [[len(e.mel), e.text, e.phonemes.tobytes().hex(), e.spans] for e in made]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 
@@ -38,8 +38,20 @@ ANSWERS: Mapping[str, tuple[str, ...]] = {
 _VALUE_INTENTS = ("give_name", "introduce", "give_email", "give_company", "give_size", "book")
 """Drawn more often: what a caller gives here must be copied, which is learnt last."""
 
+_BOOKER_INTENTS = (
+    *("give_name", "introduce", "book", "book", "give_day", "give_time", "change_day", "want_meeting"),
+    *("call_on_day", "repeat", "repeat", "plan_price", "integration", "no_time", "not_interested"),
+)
+"""What a booker says: calls full of what an ordinary caller brings about too seldom to be learnt from him."""
+
 _ENDINGS = ("goodbye", "opt_out", "wrong_number")
 _MUMBLES = ("um", "uh", "hmm", "mm", "the", "and the", "of a", "to the um", "uh the", "a a", "it and", "...")
+_INTERRUPTERS = (
+    *("stop", "wait", "no wait", "hold on", "excuse me", "sorry", "okay", "listen", "no no", "one moment"),
+    *("yes but", "okay but", "right and"),
+)
+"""What a caller says first who cuts in."""
+_INTERRUPTED_ONE_IN = 10
 _NOISE_WORDS = ("the", "a", "it", "and", "to", "in", "that", "is", "of", "for", "you", "this", "at", "so", "then")
 
 
@@ -115,13 +127,19 @@ def _misheard(rng: random.Random, sentence: Sentence) -> str:
 
 @dataclass(slots=True)
 class Caller:
-    """A caller at random, who mostly answers what was asked and sometimes asks or objects instead."""
+    """A caller at random, who mostly answers what was asked and sometimes asks or objects instead.
+
+    A booker gives his name and makes an appointment more often, has much repeated, and says goodbye, so that the agent
+    has something to recall.
+    """
 
     rng: random.Random
     world: World
     split: str = "train"
     noise: float = 0.0
     style: str = "plain"
+    booker: bool = False
+    lifelike: bool = False
 
     def says(self, pending: str, *, last_turn: bool) -> tuple[Sentence, str]:
         """Draw what the caller says to the agent's pending question.
@@ -133,12 +151,16 @@ class Caller:
         if intent == UNCLEAR:
             return Sentence("", UNCLEAR, {}), self.rng.choice(_MUMBLES)
         drawn = caller_sentence(self.rng, split=self.split, intent=intent, words=self.world.words)
+        if self.lifelike and self.rng.randrange(_INTERRUPTED_ONE_IN) == 0:
+            drawn = replace(drawn, text=f"{self.rng.choice(_INTERRUPTERS)} {drawn.text}")
         sentence = _style(drawn, self.style)
         return sentence, _misheard(self.rng, sentence) if self.rng.random() < self.noise else sentence.text
 
     def _intent(self, pending: str, *, last_turn: bool) -> str:
         if last_turn:
-            return self.rng.choice(("goodbye", "goodbye", "opt_out", "wrong_number"))
+            return "goodbye" if self.booker else self.rng.choice(("goodbye", "goodbye", "opt_out", "wrong_number"))
+        if self.booker and self.rng.random() < 0.6:
+            return self.rng.choice(_BOOKER_INTENTS)
         if self.rng.random() < 0.25:
             return self.rng.choice(_VALUE_INTENTS)
         if pending and self.rng.random() < 0.55:
@@ -156,18 +178,21 @@ class Call:
     the agent has trimmed its history); a plain one has none of these.
     """
 
-    def __init__(self, rng: random.Random, world: World, *, split: str = "train", lifelike: bool = True) -> None:
+    def __init__(
+        self, rng: random.Random, world: World, *, split: str = "train", lifelike: bool = True, booker: bool = False
+    ) -> None:
         self.world = world
         self.greeted = not lifelike or rng.random() >= 0.12
         self._rng = rng
-        self._caller = Caller(rng, world, split)
+        self._caller = Caller(rng, world, split, booker=booker)
         if lifelike:
+            self._caller.lifelike = True
             self._caller.noise = 0.15
             self._caller.style = rng.choices(("plain", "lower", "punctuated"), (0.7, 0.15, 0.15))[0]
         self._agent = ReferenceAgent(world.playbook)
         if self.greeted:
             self._agent.pending, self._agent.last = "minute", world.playbook.greeting
-        self._length = rng.randint(4, 12)
+        self._length = rng.randint(3, 8) if booker else rng.randint(4, 12)
         self._cut_at = rng.randrange(self._length) if lifelike and rng.random() < 0.12 else -1
         self._number = -1
         self.over = False
@@ -180,7 +205,9 @@ class Call:
         """
         self._number += 1
         last = self._number == self._length - 1
-        sentence, heard = self._caller.says(self._agent.pending, last_turn=last and self._rng.random() < 0.6)
+        sentence, heard = self._caller.says(
+            self._agent.pending, last_turn=last and (self._caller.booker or self._rng.random() < 0.6)
+        )
         reply = self._agent.answer(sentence)
         self.over = last or END_CALL in reply.wordings[0]
         return heard, sentence.intent, reply
@@ -200,9 +227,11 @@ class Call:
             self._agent.said(said)
 
 
-def converse(rng: random.Random, world: World, *, split: str = "train", lifelike: bool = True) -> Dialogue:
+def converse(
+    rng: random.Random, world: World, *, split: str = "train", lifelike: bool = True, booker: bool = False
+) -> Dialogue:
     """Write one call of 4 to 12 turns, or fewer where the agent ends it."""
-    call = Call(rng, world, split=split, lifelike=lifelike)
+    call = Call(rng, world, split=split, lifelike=lifelike, booker=booker)
     turns: list[Turn] = []
     while not call.over:
         heard, intent, reply = call.step()
@@ -215,11 +244,15 @@ def converse(rng: random.Random, world: World, *, split: str = "train", lifelike
 
 
 def dialogues(seed: int) -> Iterator[Dialogue]:
-    """Write training calls of the default playbook without end; the same seed writes the same calls."""
+    """Write training calls of the default playbook without end, every other one with a booker.
+
+    The same seed writes the same calls.
+    """
     rng = random.Random(seed)
     world = world_of(default_playbook(), REAL_WORDS)
     while True:
         yield converse(rng, world)
+        yield converse(rng, world, booker=True)
 
 
 def _as_transcribed(text: str) -> str:

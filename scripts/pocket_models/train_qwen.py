@@ -44,12 +44,16 @@ CALLS_A_BATCH = 8
 BATCHES_A_CHUNK = 24
 CHECKPOINT_EVERY_S = 300.0
 IGNORED = -100
+END_WEIGHT = 0.25
+"""How much the judgement of whether the caller's words are complete counts beside the wording of the reply."""
 
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+_ROLE_TOKENS = 3
+"""``<|im_start|>``, the role, a line break."""
 _SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 
 
@@ -118,15 +122,22 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One call as token ids: its system prompt, the rest, and the rest with all but the agent's own words ignored."""
+    """One call as token ids: its system prompt, and the rest with two labels for each token.
+
+    ``labels`` are the tokens with all but the agent's own words ignored. ``ends`` tell of the caller's own words, each
+    where it stands, whether his message ends behind it (1, 0, or ignored).
+    """
 
     prompt: list[int]
     ids: list[int]
     labels: list[int]
+    ends: list[int]
 
 
 def encode(call: Dialogue, tokenizer: PreTrainedTokenizerFast) -> Example:
     """Encode a call; the greeting and interrupted replies are read, not learnt."""
+    end_token = tokenizer.eos_token_id
+    punctuation = set(tokenizer.convert_tokens_to_ids([".", "?"]))
     system, *greeting = (
         f"<|im_start|>{message['role']}\n{message['content']}<|im_end|>\n"
         for message in opening(call.world.playbook, greeted=call.greeted)
@@ -139,11 +150,19 @@ def encode(call: Dialogue, tokenizer: PreTrainedTokenizerFast) -> Example:
     prompt, *rest = tokenizer([text for text, _ in parts], add_special_tokens=False)["input_ids"]
     ids: list[int] = []
     labels: list[int] = []
-    for part, (_, learnt) in zip(rest, parts[1:], strict=True):
+    ends: list[int] = []
+    for part, (text, learnt) in zip(rest, parts[1:], strict=True):
         ids += part
         labels += part if learnt else [IGNORED] * len(part)
+        ends += [IGNORED] * len(part)
+        if text.startswith("<|im_start|>user"):
+            first = len(ids) - len(part) + _ROLE_TOKENS
+            for place in range(first, ids.index(end_token, first)):
+                # Whether a full stop follows is the transcriber's habit, not the caller's.
+                if ids[place + 1] not in punctuation:
+                    ends[place] = int(ids[place + 1] == end_token)
     room = CONTEXT_TOKENS - len(prompt)
-    return Example(prompt, ids[:room], labels[:room])
+    return Example(prompt, ids[:room], labels[:room], ends[:room])
 
 
 def batches(tokenizer: PreTrainedTokenizerFast, seed: int, chunk: int) -> Iterator[list[Example]]:
@@ -162,7 +181,10 @@ def _pad(rows: list[list[int]], value: int) -> torch.Tensor:
 
 
 def loss_of(model: Qwen2ForCausalLM, batch: list[Example]) -> torch.Tensor:
-    """Compute the mean cross-entropy of the learnt tokens of calls that share one system prompt.
+    """Compute the loss of calls that share one system prompt.
+
+    It is the mean cross-entropy of the learnt tokens, and that of whether the caller's message ends, which the call
+    reads off the end token's probability behind each of his words.
 
     The prompt is half of all tokens, so it is read once, and its keys and values serve all calls; gradients flow back
     through them. The head runs on the learnt positions only.
@@ -175,7 +197,11 @@ def loss_of(model: Qwen2ForCausalLM, batch: list[Example]) -> torch.Tensor:
     labels = _pad([example.labels for example in batch], IGNORED)[:, 1:]
     hidden = model.model(input_ids=ids, past_key_values=cache, use_cache=True).last_hidden_state
     learnt = labels != IGNORED
-    return functional.cross_entropy(model.lm_head(hidden[learnt]), labels[learnt])
+    wording = functional.cross_entropy(model.lm_head(hidden[learnt]), labels[learnt])
+    ends = _pad([example.ends for example in batch], IGNORED)[:, :-1]
+    judged = ends != IGNORED
+    end = model.lm_head(hidden[judged]).softmax(-1)[:, model.config.eos_token_id].clamp(1e-5, 1 - 1e-5)
+    return wording + END_WEIGHT * functional.binary_cross_entropy(end, ends[judged].float())
 
 
 class Trainer:

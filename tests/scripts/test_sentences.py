@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from scripts.pocket_models.lexicon import number_words
+from scripts.pocket_models.lexicon import REAL_WORDS, number_words
 from scripts.pocket_models.sentences import INTENTS, TEMPLATES, caller_sentence, fill, is_held_out
 
 
@@ -35,6 +35,19 @@ def test_every_intent_has_sentences_in_both_splits(intent: str) -> None:
 def test_there_are_at_least_twenty_intents_with_several_wordings_each() -> None:
     assert len(INTENTS) >= 20
     assert all(len(wordings) >= 4 for wordings in TEMPLATES.values())
+
+
+def test_every_intent_is_named_by_a_word_though_yaml_would_take_yes_and_no_for_truth_values() -> None:
+    assert all(isinstance(intent, str) for intent in INTENTS)
+    assert {"yes", "no"} <= set(INTENTS)
+
+
+def test_every_slot_of_every_wording_can_be_drawn_and_no_bracket_is_left_over() -> None:
+    for template in (template for wordings in TEMPLATES.values() for template in wordings):
+        text, slots = fill(template, random.Random(0), REAL_WORDS)
+        assert text
+        assert not set("(|){}") & set(text)
+        assert all(slots.values())
 
 
 def test_the_vocabulary_stays_between_six_and_nine_hundred_words() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,6 +50,7 @@ def test_a_shared_system_prompt_gives_the_loss_of_separate_calls(tokenizer: PreT
     model = train_qwen.Trainer(tokenizer).model
     batch = next(train_qwen.batches(tokenizer, seed=1, chunk=0))[:4]
     total, count = 0.0, 0
+    judged: list[tuple[float, int]] = []
     with torch.inference_mode():
         shared = train_qwen.loss_of(model, batch).item()
         for example in batch:
@@ -58,7 +60,23 @@ def test_a_shared_system_prompt_gives_the_loss_of_separate_calls(tokenizer: PreT
                 logits, labels, ignore_index=train_qwen.IGNORED, reduction="sum"
             ).item()
             count += int((labels != train_qwen.IGNORED).sum())
-    assert shared == pytest.approx(total / count, abs=1e-4)
+            ended = logits.softmax(-1)[:, tokenizer.eos_token_id].tolist()
+            judged += [(p, end) for p, end in zip(ended, example.ends, strict=False) if end != train_qwen.IGNORED]
+    end_loss = -sum(math.log(p if end else 1 - p) for p, end in judged) / len(judged)
+    assert shared == pytest.approx(total / count + train_qwen.END_WEIGHT * end_loss, abs=1e-4)
+
+
+def test_behind_each_of_the_callers_words_stands_whether_the_message_ends_there(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    call = next(dialogues(seed=5))
+    example = train_qwen.encode(call, tokenizer)
+    marked = [
+        (tokenizer.decode([token]), end) for token, end in zip(example.ids, example.ends, strict=True) if end >= 0
+    ]
+    assert sum(end for _, end in marked) == len(call.turns)
+    said = "".join(text + ("|" if end else "") for text, end in marked)
+    assert said.split("|")[0].strip() == call.turns[0].heard.rstrip(".?")
 
 
 def test_training_goes_on_from_its_checkpoint(tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
