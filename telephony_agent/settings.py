@@ -29,6 +29,7 @@ class ModelSet(StrEnum):
 class VadKind(StrEnum):
     """Which voice detector listens."""
 
+    BOTH = "both"
     WEBRTC = "webrtc"
     SILERO = "silero"
 
@@ -37,6 +38,7 @@ class TurnEnd(StrEnum):
     """What decides that the caller is done."""
 
     WORDS = "words"
+    MODEL = "model"
     SILENCE = "silence"
 
 
@@ -79,7 +81,8 @@ class ServerSettings(_Section):
     public_url: str = ""
     api_token: SecretStr = SecretStr("")
     allow_unsigned: bool = False
-    max_calls: Annotated[int, Field(ge=1, le=1000)] = 2
+    max_calls: Annotated[int, Field(ge=0, le=1000)] = 0
+    """The hard cap; 0: only what the engines were measured to take decides."""
     transfer_number: Annotated[str, Field(pattern=r"^(\+[1-9]\d{6,14})?$")] = ""
 
     @field_validator("public_url")
@@ -124,7 +127,7 @@ class ModelSettings(_Section):
     tts_voice: str = ""
     tts_rate: Annotated[int, Field(ge=80, le=400)] = 175
     tts_volume: Annotated[float, Field(ge=0.1, le=1.0)] = 1.0
-    vad: VadKind = VadKind.WEBRTC
+    vad: VadKind = VadKind.BOTH
     engine_threads: Annotated[int, Field(ge=0, le=256)] = 0
     """Compute threads of all engines in sum; 0: one per core."""
 
@@ -133,8 +136,8 @@ class CallSettings(_Section):
     """How a call goes: the playbook, the waits, the limits."""
 
     playbook: Path | None = None
-    turn_end: TurnEnd = TurnEnd.WORDS
-    endpoint_ms: Annotated[int, Field(ge=200, le=3000)] = 500
+    turn_end: TurnEnd = TurnEnd.MODEL
+    endpoint_ms: Annotated[int, Field(ge=200, le=3000)] = 520
     reprompt_after_s: Annotated[float, Field(ge=2, le=60)] = 7.0
     max_call_s: Annotated[float, Field(ge=10, le=14400)] = 1800.0
     stt_deadline_s: Annotated[float, Field(ge=0.5, le=60)] = 6.0

@@ -37,6 +37,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.calls_live = Gauge("calls_live", "Calls with a running media stream.", **self._own)
         self.calls_ended = Counter("calls_ended", "Calls that ended, by what ended them.", ["reason"], **self._own)
+        self.calls_refused = Counter("calls_refused", "Calls told that all lines are busy.", ["reason"], **self._own)
         self.turns = Counter("turns", "Turns of callers that were answered.", **self._own)
         self.barge_ins = Counter("barge_ins", "Turns of ours that a caller cut short.", **self._own)
         self.speculations = Counter(
@@ -47,6 +48,7 @@ class Metrics:
             "endpoint_ms": self._histogram("endpoint", "From the end of speech to the decision that the turn is over."),
             "transcribe_ms": self._histogram("transcribe", "From that decision to the words."),
             "first_token_ms": self._histogram("first_token", "From asking for a reply to its first text."),
+            "saved_ms": self._histogram("speculation_saved", "How much earlier a reply begun ahead was ready."),
             "first_phrase_ms": self._histogram("first_phrase", "From asking for a reply to its first audio."),
         }
         self.engine = self._histogram("engine", "What a job took in its lane.", _ENGINE_S, ("lane",))

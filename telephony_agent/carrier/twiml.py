@@ -29,6 +29,7 @@ _ALLOWED: Mapping[str, frozenset[str]] = {
     "busy": frozenset(),
     "unavailable": frozenset(),
     "goodbye": frozenset(),
+    "connect": frozenset({"transfer_number"}),
     "transfer": frozenset({"transfer_number"}),
     "apology": frozenset(),
 }
@@ -36,7 +37,7 @@ _ALLOWED: Mapping[str, frozenset[str]] = {
 
 
 class TwimlDocuments:
-    """The six documents, loaded and checked; every method returns a whole XML text to send as ``text/xml``.
+    """The seven documents, loaded and checked; every method returns a whole XML text to send as ``text/xml``.
 
     Characters that XML can't hold (a NUL in a caller's name) become U+FFFD in the answer.
     """
@@ -87,6 +88,10 @@ class TwimlDocuments:
     def goodbye(self) -> str:
         """Hang up."""
         return _text(self._filled("goodbye"))
+
+    def connect(self, *, number: str) -> str:
+        """Dial a person at ``number`` (E.164), as the caller was told."""
+        return _text(self._filled("connect", {"transfer_number": number}))
 
     def transfer(self, *, number: str) -> str:
         """Apologise and dial a person at ``number`` (E.164)."""

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources
 
+from loguru import logger
+
 from telephony_agent.core.call_terms import CallRules
-from telephony_agent.core.completeness import RuleJudge, SilenceJudge, TurnJudge, Waits
+from telephony_agent.core.completeness import ModelJudge, RuleJudge, SilenceJudge, TurnJudge, Waits
 from telephony_agent.core.endpointing import EndpointingRules
-from telephony_agent.engines.base import VoiceDetector
+from telephony_agent.engines.base import Message, Responder, VoiceDetector
 from telephony_agent.engines.catalog import model_names
 from telephony_agent.errors import PlaybookError
 from telephony_agent.live.engine_room import Deadlines, EngineRoom, Engines
+from telephony_agent.sales.phrasebook import SentenceEnds
 from telephony_agent.sales.playbook import Playbook
 from telephony_agent.settings import CallSettings, ModelSettings, TurnEnd, VadKind
 from telephony_agent.telemetry import Metrics
+
+CONFIRMING_PROBABILITY = 0.3
+"""Where Silero only confirms, it may be less sure."""
 
 
 def load_playbook(settings: CallSettings) -> Playbook:
@@ -80,26 +86,61 @@ def share_cores(cores: int) -> tuple[int, int]:
     return max(1, cores - workers), workers
 
 
-def call_rules(settings: CallSettings) -> CallRules:
+def call_rules(settings: CallSettings, judge: TurnJudge) -> CallRules:
     """Return the numbers of a call as the settings have them."""
-    unsure_ms = settings.endpoint_ms
-    judge: TurnJudge = SilenceJudge(unsure_ms)
-    if settings.turn_end is TurnEnd.WORDS:
-        judge = RuleJudge(Waits(complete_ms=min(Waits().complete_ms, unsure_ms), unsure_ms=unsure_ms))
     return CallRules(
-        endpointing=EndpointingRules(hangover_ms=unsure_ms),
+        endpointing=EndpointingRules(hangover_ms=settings.endpoint_ms),
         judge=judge,
         reprompt_after_s=settings.reprompt_after_s,
         max_call_s=settings.max_call_s,
     )
 
 
-def _detectors(kind: VadKind) -> Callable[[], VoiceDetector]:
-    if kind is VadKind.SILERO:
-        from telephony_agent.engines.silero_voice import SileroModel, SileroVoiceDetector
+def turn_judge(settings: CallSettings, language: str, responder: Responder, read_ahead: Sequence[Message]) -> TurnJudge:
+    """Return the judge that the settings name. A model is tried first, and is used only if it can tell. Blocks.
 
-        model = SileroModel()
-        return lambda: SileroVoiceDetector(model)
+    Args:
+        language: of the callers; it says by which sentences the model is tried.
+        read_ahead: how every conversation begins.
+
+    Raises:
+        PlaybookError: there are no sentences in this language.
+        ResponseError: the model failed.
+    """
+    waits = Waits.around(settings.endpoint_ms)
+    match settings.turn_end:
+        case TurnEnd.SILENCE:
+            return SilenceJudge(settings.endpoint_ms)
+        case TurnEnd.WORDS:
+            return RuleJudge(waits)
+        case TurnEnd.MODEL:
+            session = responder.session()
+
+            def ended(text: str) -> float:
+                return session.ended([*read_ahead, Message(role="user", content=text)], lambda: False)
+
+            sentences = SentenceEnds.shipped(language)
+            complete = [ended(text) for text in sentences.complete]
+            incomplete = [ended(text) for text in sentences.incomplete]
+            session.close()
+            judge = ModelJudge.tried(complete, incomplete, waits)
+            if judge is None:
+                logger.warning(
+                    "The language model can't tell whether a caller is done; rules over the words do instead"
+                )
+            return judge or RuleJudge(waits)
+
+
+def _detectors(kind: VadKind) -> Callable[[], VoiceDetector]:
     from telephony_agent.engines.webrtc_voice import WebrtcVoiceDetector
 
-    return WebrtcVoiceDetector
+    if kind is VadKind.WEBRTC:
+        return WebrtcVoiceDetector
+    from telephony_agent.engines.silero_voice import SileroModel, SileroVoiceDetector
+
+    model = SileroModel()
+    if kind is VadKind.SILERO:
+        return lambda: SileroVoiceDetector(model)
+    from telephony_agent.engines.confirmed_voice import ConfirmedVoiceDetector
+
+    return lambda: ConfirmedVoiceDetector(WebrtcVoiceDetector(), SileroVoiceDetector(model, CONFIRMING_PROBABILITY))

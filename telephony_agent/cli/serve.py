@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from telephony_agent.carrier.signature import SignatureCheck
 from telephony_agent.carrier.twiml import TwimlDocuments
-from telephony_agent.cli.build import call_rules, load_engine_room, load_playbook
+from telephony_agent.cli.build import call_rules, load_engine_room, load_playbook, turn_judge
 from telephony_agent.errors import SettingError, TelephonyAgentError
 from telephony_agent.live.engine_room import EngineRoom, render_announcements
 from telephony_agent.live.switchboard import Switchboard, opening
@@ -84,10 +84,18 @@ class AgentServer:
         settings = self._settings
         try:
             room = await asyncio.to_thread(load_engine_room, settings.model, settings.call, self._site.metrics)
-            announcements = await asyncio.to_thread(render_announcements, self._playbook, room.engines.synthesizer)
+            announcements = await asyncio.to_thread(
+                render_announcements,
+                self._playbook,
+                room.engines.synthesizer,
+                transfers=bool(self._site.transfer_number),
+            )
             read_ahead = opening(self._playbook.system_prompt(), announcements)
             # Read once for all: the sessions of all calls begin with this memory.
-            await asyncio.to_thread(room.engines.responder.session().prefill, read_ahead, lambda: False)
+            await asyncio.to_thread(room.rehearse, read_ahead)
+            judge = await asyncio.to_thread(
+                turn_judge, settings.call, self._playbook.language, room.engines.responder, read_ahead
+            )
         except TelephonyAgentError as error:
             self.failure = error
             self._uvicorn.should_exit = True
@@ -96,8 +104,8 @@ class AgentServer:
             room,
             announcements,
             self._playbook.system_prompt(),
-            Phrasebook(),
-            call_rules(settings.call),
+            Phrasebook.shipped(self._playbook.language),
+            call_rules(settings.call, judge),
             max_calls=settings.server.max_calls,
             watch=Watch(self._site.metrics, self._traces, settings.log.log_transcripts),
         )

@@ -17,9 +17,9 @@ from telephony_agent.audio import FRAME_MS
 class BargeInRules:
     """What it takes to be let in."""
 
-    sustained_ms: int = 200
+    sustained_ms: int = 120
     window_ms: int = 320
-    min_level_dbov: float = -38.0
+    min_level_dbov: float = -40.0
     """A caller speaks at about -25 dBov."""
 
 

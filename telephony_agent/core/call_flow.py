@@ -15,51 +15,47 @@ floor           the caller starts to speak             what else ends it
                                                        ``AGENT`` when a reply was held ready
 ``THINKING``    reply withdrawn -> ``CALLER``          first phrase has audio -> ``AGENT``
 ``AGENT``       ``BargeInJudge`` says yes: clear and   all heard -> ``OPEN``, or the call ends
-                pause; an aside ("mm-hm", a cough):
-                go on from that word; else history
-                cut, -> ``CALLER``
+                pause; an aside ("mm-hm", a cough,
+                words to somebody else): go on from
+                that word; else history cut, -> ``CALLER``
 ==============  =====================================  ====================================================
 
 The floor is not stored but follows from three things: ``_caller`` (a turn of the caller's, until it is answered),
 ``_composer`` (words are being made) and ``_voice`` (words are being heard).
 
 The end of the caller's turn is decided by ``rules.judge`` from the words, as soon as they are transcribed in the
-trailing silence; a reply to them is begun at once and *held*. When the turn is over, the held reply leaves; when the
-caller goes on, it is withdrawn.
+trailing silence; a reply to them is begun at once and *held*, unless work waits for the engines already. When the turn
+is over, the held reply leaves; when the caller goes on, it is withdrawn. Who goes on after the end was decided, but
+before we were heard, is still in the same turn.
 
-Ending: a reason is set (``_ending``); when the last words are settled (their marks are back, or the playout's grace is
-over) the call hangs up, at the latest ``END_CAP_S`` after the reason was set.
+Ending: ``_leave`` has a reason; when the last words are settled (their marks are back, or the playout's grace is over)
+the call hangs up, at the latest ``leave.CAP_S`` after the reason was given.
 """
 
 from __future__ import annotations
 
 from typing import assert_never
 
-from telephony_agent.audio import BYTES_PER_MS, FRAME_MS
-from telephony_agent.core.barge_in import BargeInJudge
+from telephony_agent.audio import FRAME_MS
 from telephony_agent.core.call_terms import Announcement, Announcements, CallPolicy, CallRules
-from telephony_agent.core.caller_turn import CallerTurn, Keypad
-from telephony_agent.core.completeness import expectation_of
+from telephony_agent.core.caller_turn import CallerTurn
 from telephony_agent.core.composer import Composer
 from telephony_agent.core.conversation import Conversation, Turn, TurnInput
-from telephony_agent.core.endpointing import (
-    Ended,
-    Endpointer,
-    MaybeEnded,
-    SpeechResumed,
-    SpeechStarted,
-)
+from telephony_agent.core.ear import Ear
+from telephony_agent.core.endpointing import Ended, MaybeEnded, SpeechResumed, SpeechStarted
 from telephony_agent.core.events import (
     Action,
     AudioHeard,
     CallBegan,
     CallerLeft,
+    EndJudged,
     EndReason,
     EndRequested,
     EngineFailed,
     Event,
     HangUp,
     KeyPressed,
+    LoadChanged,
     MarkHeard,
     ReplyDelta,
     ReplyFinished,
@@ -68,11 +64,12 @@ from telephony_agent.core.events import (
     Tick,
     Transcribed,
 )
+from telephony_agent.core.foresight import Foresight
 from telephony_agent.core.frame_clock import Frame
+from telephony_agent.core.keypad import OPERATOR, Keypad
+from telephony_agent.core.leave import Leave
 from telephony_agent.core.patience import Fillers, Reprompts
 from telephony_agent.core.voice import Voice
-
-END_CAP_S = 20.0
 
 
 class CallFlow:
@@ -86,21 +83,18 @@ class CallFlow:
         self._policy = policy
         self.conversation = conversation
         self.end_reason: EndReason | None = None
-        self._endpointer = Endpointer(rules.endpointing)
-        self._judge = BargeInJudge(rules.barge_in)
         self._voice = Voice()
+        self._ear = Ear(rules, self._voice)
         self._fillers = Fillers(announcements.fillers, after_s=rules.filler_after_s, again_s=rules.filler_again_s)
-        self._reprompts = Reprompts(announcements.reprompts, after_s=rules.reprompt_after_s)
+        self._reprompts = Reprompts(announcements.reprompts, after_s=rules.reprompt_after_s, hold_s=rules.hold_s)
         self._composer = Composer(conversation, self._voice, self._fillers, self._reprompts, announcements.apology)
+        self._foresight = Foresight(rules, conversation, self._composer, self._ear)
         self._turn = Turn(0, TurnInput.GREETING)
         self._caller: CallerTurn | None = None
+        self._answered: CallerTurn | None = None
         self._unfinished: dict[int, CallerTurn] = {}
-        self._utterance: MaybeEnded | None = None
         self._keypad = Keypad()
-        self._ending: EndReason | None = None
-        self._end_by: float | None = None
-        self._time_up_at: float | None = None
-        self._overtime = False
+        self._leave = Leave(rules.max_call_s)
         self._failures = 0
 
     # ------------------------------------------------------------------ the two calls of the shell
@@ -112,7 +106,7 @@ class CallFlow:
         actions: list[Action] = []
         match event:
             case CallBegan():
-                self._time_up_at = now + self._rules.max_call_s
+                self._leave.begin(now)
                 self._turn = self.conversation.open(0, TurnInput.GREETING)
                 self._announce(self._say.greeting)
             case AudioHeard():
@@ -126,8 +120,12 @@ class CallFlow:
             case EndRequested(reason):
                 self._stop_talking(now, actions)
                 self._end(reason, self._say.time_up, now)
+            case LoadChanged(busy):
+                self._foresight.engines_busy = busy
             case Transcribed():
                 self._learn(event, now, actions)
+            case EndJudged():
+                self._foresight.judged(event, self._caller)
             case ReplyDelta() | ReplyFinished() | Synthesized():
                 actions += self._composer.take(event, now)
             case EngineFailed():
@@ -145,14 +143,15 @@ class CallFlow:
         """Return the time of the next ``Tick``, or None when only an event can change anything."""
         if self.end_reason is not None:
             return None
-        times = [*self._voice.deadlines(), self._fillers.deadline, self._end_by, self._keypad.deadline]
-        if self._ending is None:
-            times += [self._time_up_at, self._reprompts.deadline]
+        times = [*self._voice.deadlines(), self._fillers.deadline, self._leave.deadline, self._keypad.deadline]
+        times.append(self._undecided_until())
+        if not self._leave.taking:
+            times.append(self._reprompts.deadline)
         return min((time for time in times if time is not None), default=None)
 
     def at_rest(self, now: float) -> bool:
         """Tell whether nobody speaks and no reply is in the making."""
-        busy = self._caller or self._composer.composing or self._keypad.pressed or self._endpointer.in_utterance
+        busy = self._caller or self._composer.composing or self._keypad.pressed or self._ear.in_utterance
         return not busy and not self._voice.audible(now)
 
     def account(self, now: float) -> list[Turn]:
@@ -160,28 +159,21 @@ class CallFlow:
         self._voice.account(self.conversation.turns, now)
         return self.conversation.turns
 
-    # ------------------------------------------------------------------ the caller's side
+    # ------------------------------------------------------------------ the caller's side: hearing
 
     def _hear(self, event: AudioHeard, now: float, actions: list[Action]) -> None:
-        echo = self._voice.is_echo(event.level_dbov, now)
-        speech = event.speech and not echo
-        for signal in self._endpointer.hear(event.frame, speech=speech):
+        for signal in self._ear.hear(event, now):
             caller = self._caller if self._caller is not None and self._caller.open else None
             match signal:
                 case SpeechStarted():
-                    self._judge.reset()
-                    self._utterance = None
                     self._reprompts.interrupted()
                 case MaybeEnded():
-                    self._utterance = signal
                     if caller is not None:
-                        actions.append(caller.transcribe(signal))
+                        self._transcribe(caller, signal, actions)
                 case SpeechResumed():
-                    self._utterance = None
                     if caller is not None:
                         caller.resume()
                         actions += self._composer.withdraw()
-                        caller.turn.transcript = ""
                 case Ended(started_ms, speech_end_ms):
                     # Speech that never got the floor is an aside; its audio is dropped here.
                     if caller is not None:
@@ -192,35 +184,56 @@ class CallFlow:
                 case _:
                     assert_never(signal)
         self._weigh(event.frame, actions, now)
-        if self._endpointer.in_utterance and self._interruptible(now):
-            ours = (self._composer.composing and not self._composer.holding) or self._voice.audible(now)
-            theirs = self._caller is not None and self._caller.open
-            accepted = self._judge.hear(speech=speech, level_dbov=event.level_dbov)
-            if not theirs and (accepted or not ours):
-                self._take_floor(now, actions)
+        ours = (self._composer.composing and not self._composer.holding) or self._voice.audible(now)
+        theirs = self._caller is not None and self._caller.open
+        if not theirs and self._ear.wants_floor(over_ours=ours) and self._interruptible(now):
+            self._take_floor(now, actions)
+
+    def _transcribe(self, caller: CallerTurn, utterance: MaybeEnded, actions: list[Action]) -> None:
+        """Ask for the words during the trailing silence, and wait for them rather than for the silence."""
+        actions.append(caller.transcribe(utterance))
+        if caller.over is None:
+            self._ear.wait(self._rules.judge.unknown_ms)
 
     def _interruptible(self, now: float) -> bool:
         """Tell whether the caller may take the floor; when the call is ending for good, no longer."""
-        return self._ending is None or (self._ending is EndReason.AGENT and self._voice.audible(now))
+        return not self._leave.taking or (self._leave.reason is EndReason.AGENT and self._voice.audible(now))
+
+    # ------------------------------------------------------------------ the caller's side: the floor
 
     def _take_floor(self, now: float, actions: list[Action]) -> None:
         """Open a turn of the caller's. Over our speech we pause at once, but don't give up what we were saying yet."""
         over = self._turn if self._voice.audible(now) else None
+        protected = over is not None and self._policy.is_protected(self._voice.saying(now))
         if over is not None:
             self._fillers.rest()
             actions += self._voice.pause(now)
         else:
             self._stop_talking(now, actions)
-            self._ending = self._end_by = None
-        self._open(TurnInput.SPEECH, self._endpointer.started_ms)
-        self._caller = CallerTurn(self._turn, over=over)
-        if self._utterance is not None:
-            actions.append(self._caller.transcribe(self._utterance))
+            self._leave.take_back()
+        unended = self._unended(now) if over is None else None
+        if unended is not None:
+            unended.reopen()
+            self._caller = unended
+        else:
+            self._open(TurnInput.SPEECH, self._ear.started_ms)
+            self._caller = CallerTurn(self._turn, over=over, protected=protected)
+        if self._ear.utterance is not None:
+            self._transcribe(self._caller, self._ear.utterance, actions)
+
+    def _unended(self, now: float) -> CallerTurn | None:
+        """Return the turn that the caller goes on with, if nothing that we said came between."""
+        last = self._answered
+        if last is None or last.turn is not self._turn or not last.turn.transcript:
+            return None
+        self.account(now)
+        within = self._ear.started_ms - last.turn.ended_ms <= self._rules.merge_ms
+        return last if within and not last.turn.reply_heard else None
 
     def _weigh(self, frame: Frame, actions: list[Action], now: float) -> None:
         """Give up what we were saying when speech over it has lasted too long for an aside."""
         caller = self._caller
-        if caller is None or caller.over is None or not caller.open:
+        if caller is None or caller.over is None or caller.protected or not caller.open:
             return
         if frame.timestamp_ms - caller.turn.started_ms > self._rules.aside_up_to_ms:
             self._yield_floor(caller, actions, now)
@@ -230,20 +243,24 @@ class CallFlow:
         caller.over = None
         actions += self._composer.withdraw()
         actions += self._voice.stop(self.conversation.turns, now)
-        self._ending = self._end_by = None
+        self._leave.take_back()
 
-    def _is_aside(self, text: str) -> bool:
-        return not text or self._policy.is_backchannel(text)
-
-    def _go_on(self, caller: CallerTurn, over: Turn, text: str) -> None:
+    def _go_on(self, caller: CallerTurn, over: Turn) -> None:
         """Take speech over ours for an aside: keep its words, and go on from the word where we stopped."""
         caller.turn.input = TurnInput.ASIDE
-        caller.turn.transcript = text
+        caller.turn.transcript = caller.words or ""
         self._caller = None
         self._turn = over
         self._fillers.rest()
         self._reprompts.interrupted()
         self._voice.resume()
+
+    def _undecided_until(self) -> float | None:
+        """Return when we go on though the words over ours are still unknown."""
+        caller = self._caller
+        if caller is None or caller.over is None or caller.decided_at is None:
+            return None
+        return caller.decided_at + self._rules.aside_unknown_s
 
     def _decide(self, now: float) -> None:
         """Note that it is our turn: from here on every millisecond is ours, and too many of them are filled."""
@@ -264,36 +281,45 @@ class CallFlow:
         self._fillers.rest()
         actions += self._voice.stop(self.conversation.turns, now)
 
+    # ------------------------------------------------------------------ the caller's side: understanding
+
     def _learn(self, outcome: Transcribed | EngineFailed, now: float, actions: list[Action]) -> None:
         """Take the transcriber's word, for the turn that is open or for one that was overtaken."""
         if self._caller is not None and self._caller.turn.number == outcome.turn:
             caller = self._caller
             caller.learn(outcome)
-            if caller.over is not None and isinstance(caller.outcome, Transcribed):
-                if self._is_aside(caller.outcome.text):
-                    self._endpointer.wait_ms = self._rules.aside_wait_ms
+            if caller.over is not None and caller.words is not None:
+                if self._is_aside(caller.words):
+                    self._ear.wait(self._rules.aside_wait_ms)
                 else:
                     self._yield_floor(caller, actions, now)
-            if caller.open and caller.over is None and isinstance(caller.outcome, Transcribed):
-                self._consider(caller, caller.outcome.text, now, actions)
+            if caller.open and caller.over is None and caller.words is not None and not self._not_for_us(caller.words):
+                self.account(now)
+                actions += self._foresight.consider(caller, caller.words, now)
             self._answer_if_known(now, actions)
         elif (overtaken := self._unfinished.get(outcome.turn)) is not None:
             overtaken.learn(outcome)
-            if isinstance(overtaken.outcome, Transcribed):
-                overtaken.turn.transcript = overtaken.outcome.text
+            if overtaken.words is not None:
+                overtaken.turn.transcript = overtaken.words
+                self._reconsider(overtaken, overtaken.words, now, actions)
 
-    def _consider(self, caller: CallerTurn, text: str, now: float, actions: list[Action]) -> None:
-        """Decide from the words how long to wait for more, and begin the reply to them meanwhile."""
-        ours = next((turn.reply for turn in reversed(self.conversation.turns) if turn.reply), "")
-        wait_ms = self._rules.judge.wait_ms(text, expectation_of(ours))
-        self._endpointer.wait_ms = wait_ms
-        spoken_ms = len(self._utterance.audio) // BYTES_PER_MS if self._utterance is not None else 0
-        worth_it = text and wait_ms <= self._rules.endpointing.hangover_ms and not self._composer.composing
-        if worth_it and spoken_ms <= self._rules.speculate_up_to_ms and caller.speculations < self._rules.speculations:
-            caller.speculations += 1
-            caller.turn.transcript = text
-            self.account(now)
-            actions += self._composer.begin(caller.turn, now, held=True)
+    def _is_aside(self, words: str) -> bool:
+        return not words or self._policy.is_aside(words)
+
+    def _not_for_us(self, words: str) -> bool:
+        """Tell whether a caller who has asked us to wait speaks to somebody else meanwhile."""
+        return self._reprompts.holding and self._is_aside(words)
+
+    def _reconsider(self, caller: CallerTurn, words: str, now: float, actions: list[Action]) -> None:
+        """Stop after all for words that came too late: we had gone on, and they were an interruption."""
+        newest = caller.turn is self.conversation.turns[-1] and self._caller is None
+        if not newest or caller.turn.input is not TurnInput.ASIDE or self._is_aside(words):
+            return
+        self._stop_talking(now, actions)
+        caller.turn.input = TurnInput.SPEECH
+        self._turn = caller.turn
+        self._decide(now)
+        self._answer(words, now, actions)
 
     def _answer_if_known(self, now: float, actions: list[Action]) -> None:
         caller = self._caller
@@ -302,10 +328,10 @@ class CallFlow:
         assert caller.decided_at is not None
         caller.turn.timings["transcribe_ms"] = round((now - caller.decided_at) * 1000)
         if caller.over is not None:
-            words = caller.outcome.text if isinstance(caller.outcome, Transcribed) else ""
-            self._go_on(caller, caller.over, words)
-        elif isinstance(caller.outcome, Transcribed):
-            self._answer(caller.outcome.text, now, actions)
+            self._go_on(caller, caller.over)
+        elif caller.words is not None:
+            self._answered = caller
+            self._answer(caller.words, now, actions)
         else:
             self._fail(now)
 
@@ -315,16 +341,20 @@ class CallFlow:
         self._caller = None
         turn.transcript = text
         self.account(now)
+        if self._not_for_us(text):
+            actions += self._composer.withdraw()
+            self._fillers.rest()
+            turn.input = TurnInput.ASIDE
+            return
         if not text and not self.conversation.unanswered:
             self._fillers.rest()
             previous = self.conversation.turns[-2] if len(self.conversation.turns) > 1 else None
             if (previous and previous.interrupted) or turn.ended_ms - turn.started_ms >= self._rules.unheard_ms:
                 self._announce(self._say.not_understood)
             return
-        self._reprompts.understood()
+        self._reprompts.understood(hold=self._policy.asks_to_wait(text))
         if self._policy.is_goodbye(text):
-            self._ending = EndReason.GOODBYE
-            self._end_by = now + END_CAP_S
+            self._leave.take(EndReason.GOODBYE, now)
         turn.timings["speculated"] = int(self._composer.composing)
         if self._composer.composing:
             self._composer.let_go(now)
@@ -334,10 +364,24 @@ class CallFlow:
     def _press(self, digit: str, now: float, actions: list[Action]) -> None:
         """Take a key: never an accident, so it stops us at once."""
         if self._interruptible(now):
+            expects = self._foresight.expects()
             if not self._keypad.pressed:
                 self._stop_talking(now, actions)
                 self._reprompts.interrupted()
-            self._keypad.press(digit, now)
+            self._keypad.press(digit, expects, now)
+
+    def _keyed(self, keys: str, now: float, actions: list[Action]) -> None:
+        """Answer keys: a lone ``0`` asks for a person."""
+        self._open(TurnInput.DTMF)
+        self._decide(now)
+        words = self._keypad.words(keys)
+        if words != OPERATOR:
+            self._answer(words, now, actions)
+        elif self._say.transfer is None:
+            self._answer(self._policy.person_request, now, actions)
+        else:
+            self._turn.transcript = keys
+            self._end(EndReason.TRANSFER, self._say.transfer, now)
 
     # ------------------------------------------------------------------ our side
 
@@ -359,8 +403,7 @@ class CallFlow:
         if self._failures >= self._rules.max_failures:
             self._end(EndReason.FAULT, self._say.fault_goodbye, now)
         elif result.end_call:
-            self._ending = self._ending or EndReason.AGENT
-            self._end_by = now + END_CAP_S
+            self._leave.take(self._leave.reason or EndReason.AGENT, now)
 
     def _fail(self, now: float) -> None:
         """Apologise for an engine and go on; after ``max_failures`` in a row, take leave."""
@@ -369,7 +412,7 @@ class CallFlow:
         if self._failures >= self._rules.max_failures:
             self._end(EndReason.FAULT, self._say.fault_goodbye, now)
         else:
-            self._announce(self._say.apology if self._ending is None else self._say.time_up)
+            self._announce(self._say.time_up if self._leave.taking else self._say.apology)
 
     def _announce(self, announcement: Announcement) -> None:
         """Answer with fixed words."""
@@ -386,32 +429,31 @@ class CallFlow:
     def _settle(self, now: float, actions: list[Action]) -> None:
         """Do what time alone brings: keys, the limit, silence, the next frames, the end."""
         if keys := self._keypad.take(now):
-            self._open(TurnInput.DTMF)
-            self._decide(now)
-            self._answer(" ".join(keys), now, actions)
+            self._keyed(keys, now, actions)
+        self._stop_wondering(now)
         if self._composer.composing and self._caller is None:
             self._fillers.watch_gap(now, silent=not self._voice.audible(now))
         if (filler := self._fillers.take(now)) is not None:
             self._say_fixed(filler)
         at_rest = self.at_rest(now)
-        if self._time_up_at is not None and now >= self._time_up_at and self._ending is None:
-            self._time_up(now, actions, polite=at_rest)
-        elif at_rest and self._ending is None:
+        if self._leave.time_is_up(now):
+            if at_rest or not self._leave.grant_overtime(now):
+                self._stop_talking(now, actions)
+                self._end(EndReason.TIME_LIMIT, self._say.time_up, now)
+        elif at_rest and not self._leave.taking:
             self._wait(now)
         actions += self._voice.due(now)
-        if self._ending is not None:
+        if self._leave.reason is not None:
             over = not self._composer.composing and self._caller is None and self._voice.settled(now)
-            if over or (self._end_by is not None and now >= self._end_by):
-                self._finish(self._ending, now, actions)
+            if over or self._leave.overdue(now):
+                self._finish(self._leave.reason, now, actions)
 
-    def _time_up(self, now: float, actions: list[Action], *, polite: bool) -> None:
-        """Take leave at the limit; whoever is speaking then may finish, but not for ever."""
-        if polite or self._overtime:
-            self._stop_talking(now, actions)
-            self._end(EndReason.TIME_LIMIT, self._say.time_up, now)
-        else:
-            self._overtime = True
-            self._time_up_at = now + END_CAP_S
+    def _stop_wondering(self, now: float) -> None:
+        """Go on with what we were saying when the words over it take too long to come."""
+        until, caller = self._undecided_until(), self._caller
+        if until is not None and now >= until and caller is not None and caller.over is not None:
+            self._unfinished[caller.turn.number] = caller
+            self._go_on(caller, caller.over)
 
     def _wait(self, now: float) -> None:
         """Nobody speaks: reprompt, and in the end take leave."""
@@ -426,8 +468,7 @@ class CallFlow:
 
     def _end(self, reason: EndReason, words: Announcement, now: float) -> None:
         self._caller = None
-        self._ending = reason
-        self._end_by = now + END_CAP_S
+        self._leave.take(reason, now)
         self._announce(words)
 
     def _finish(self, reason: EndReason, now: float, actions: list[Action]) -> None:

@@ -30,6 +30,8 @@ class Announcements:
     silence_goodbye: Announcement
     time_up: Announcement
     fault_goodbye: Announcement
+    transfer: Announcement | None = None
+    """What is said before the caller is connected to a person; None when there is nobody."""
 
 
 class CallPolicy(Protocol):
@@ -39,8 +41,21 @@ class CallPolicy(Protocol):
         """Tell whether the caller takes leave with these words."""
         ...
 
-    def is_backchannel(self, text: str) -> bool:
-        """Tell whether these words only say that the caller listens."""
+    def asks_to_wait(self, text: str) -> bool:
+        """Tell whether the caller asks us to wait: silence is then no reason to speak."""
+        ...
+
+    def is_aside(self, text: str) -> bool:
+        """Tell whether words said over ours don't want the floor: "mm-hm", or talk to somebody else."""
+        ...
+
+    def is_protected(self, text: str) -> bool:
+        """Tell whether words of ours must not be stopped by a mere noise: a disclosure, a price, a read-back."""
+        ...
+
+    @property
+    def person_request(self) -> str:
+        """The words of a caller who asks for a person: what the key ``0`` means."""
         ...
 
 
@@ -51,17 +66,25 @@ class CallRules:
     endpointing: EndpointingRules = field(default_factory=EndpointingRules)
     barge_in: BargeInRules = field(default_factory=BargeInRules)
     judge: TurnJudge = field(default_factory=RuleJudge)
-    aside_up_to_ms: int = 1200
+    aside_up_to_ms: int = 2500
     """Speech over our own that lasts longer wants the floor, whatever its words."""
     aside_wait_ms: int = 220
     """The trailing silence after which we go on where an aside had stopped us."""
+    aside_unknown_s: float = 0.8
+    """After it, we go on if its words are still unknown."""
+    merge_ms: int = 600
+    """Who goes on within this, before we were heard, had not ended the turn."""
     speculations: int = 2
     """Replies that may be begun for one turn before it is decided to be over."""
+    speculate_within_ms: int = 1000
+    """Words that have to be waited for longer than this are not answered ahead."""
     speculate_up_to_ms: int = 15_000
     """A longer utterance is not speculated on: who talks for so long goes on."""
     filler_after_s: float = 1.2
     filler_again_s: float = 2.2
     reprompt_after_s: float = 7.0
+    hold_s: float = 60.0
+    """The silence that a caller has who asked us to wait."""
     max_call_s: float = 1800.0
     max_failures: int = 3
     unheard_ms: int = 600

@@ -12,18 +12,20 @@ from telephony_agent.core.conversation import Turn
 from telephony_agent.core.endpointing import MaybeEnded
 from telephony_agent.core.events import EngineFailed, Transcribe, Transcribed
 
-KEY_PAUSE_S = 1.5
-
 
 @dataclass(slots=True)
 class CallerTurn:
     """One turn while the caller has the floor, or waits for us to understand.
 
-    ``over`` is the turn of ours that the caller speaks over, as long as this may still be an aside.
+    ``over`` is the turn of ours that the caller speaks over, as long as this may still be an aside; ``protected`` says
+    that only words may end what we were saying then. ``before`` are words of the turn from before a pause that we took
+    for its end.
     """
 
     turn: Turn
     over: Turn | None = None
+    protected: bool = False
+    before: str = ""
     attempt: int = 0
     outcome: Transcribed | EngineFailed | None = None
     decided_at: float | None = None
@@ -39,6 +41,13 @@ class CallerTurn:
         """Whether its end is decided and its words are known, or known to be lost."""
         return self.decided_at is not None and self.outcome is not None
 
+    @property
+    def words(self) -> str | None:
+        """All that was understood of the turn; None while nothing is known of its end."""
+        if not isinstance(self.outcome, Transcribed):
+            return None
+        return f"{self.before} {self.outcome.text}".strip()
+
     def transcribe(self, utterance: MaybeEnded) -> Transcribe:
         """Ask for the words of the utterance up to now."""
         self.attempt += 1
@@ -49,6 +58,14 @@ class CallerTurn:
         """Forget what was understood: there is more."""
         self.attempt += 1
         self.outcome = None
+        self.turn.transcript = self.before
+
+    def reopen(self) -> None:
+        """Take back its end: the caller goes on before we were heard."""
+        self.before = self.turn.transcript
+        self.decided_at = None
+        self.outcome = None
+        self.turn.reply = ""
 
     def learn(self, outcome: Transcribed | EngineFailed) -> None:
         """Take what the transcriber made of it; results of older attempts change nothing."""
@@ -59,33 +76,7 @@ class CallerTurn:
     def decide(self, started_ms: int, speech_end_ms: int, endpoint_ms: int, now: float) -> None:
         """End it: from here on every millisecond is ours."""
         self.decided_at = now
-        self.turn.started_ms, self.turn.ended_ms = started_ms, speech_end_ms
+        self.turn.ended_ms = speech_end_ms
+        if not self.before:
+            self.turn.started_ms = started_ms
         self.turn.timings["endpoint_ms"] = endpoint_ms
-
-
-class Keypad:
-    """Collects keys until ``#`` or a pause of ``KEY_PAUSE_S``."""
-
-    def __init__(self) -> None:
-        self._keys = ""
-        self.deadline: float | None = None
-
-    @property
-    def pressed(self) -> bool:
-        """Whether keys are being collected."""
-        return self.deadline is not None
-
-    def press(self, digit: str, now: float) -> None:
-        """Take one key."""
-        if digit == "#":
-            self.deadline = now
-        else:
-            self._keys += digit
-            self.deadline = now + KEY_PAUSE_S
-
-    def take(self, now: float) -> str:
-        """Return the keys once they are complete, else nothing."""
-        if self.deadline is None or now < self.deadline:
-            return ""
-        keys, self._keys, self.deadline = self._keys, "", None
-        return keys

@@ -70,11 +70,18 @@ class Composer:
         """Whether that draft is held."""
         return self._reply is not None and self._reply.held
 
-    def begin(self, turn: Turn, now: float, *, held: bool = False) -> list[Action]:
-        """Ask for a draft of the reply to a turn."""
+    @property
+    def draft(self) -> int | None:
+        """The number of that draft."""
+        return self._reply.draft if self._reply is not None else None
+
+    def begin(self, turn: Turn, now: float, *, held: bool = False, judge_end: bool = False) -> list[Action]:
+        """Ask for a draft of the reply to a turn, and for the judgement of its end if that is wanted."""
         self._drafts += 1
+        for stage in ("first_token_ms", "first_phrase_ms"):
+            turn.timings.pop(stage, None)
         self._reply = Reply(turn.number, self._drafts, asked_at=now, held=held, before=turn.reply)
-        return [Respond(turn.number, self._drafts, tuple(self._conversation.messages()))]
+        return [Respond(turn.number, self._drafts, tuple(self._conversation.messages()), judge_end)]
 
     def withdraw(self) -> list[Action]:
         """Throw the draft away; nothing more of it is spoken."""
@@ -84,6 +91,10 @@ class Composer:
     def let_go(self, now: float) -> None:
         """Let the held draft be heard."""
         if self._reply is not None:
+            timings = self._conversation.turns[self._reply.turn].timings
+            begun_ms = round((now - self._reply.asked_at) * 1000)
+            # Once the first phrase lies ready, nothing more is saved.
+            timings["saved_ms"] = min(begun_ms, timings.get("first_phrase_ms", begun_ms))
             for text, audio in self._reply.let_go():
                 self._speak(self._reply, text, audio, now)
             self._note(self._reply)

@@ -9,9 +9,10 @@ an echo; the delay of the best match and the mean difference of levels describe 
 =============  =======================================================  ==========================================
 state          entered when                                             a frame is an echo when
 =============  =======================================================  ==========================================
-``UNKNOWN``    at first                                                 it is ``SAFE_DB`` below our loudest around
-``NO_ECHO``    the line is faint while we speak, and the curves don't   never
-               match
+``UNKNOWN``    at first                                                 it is ``SAFE_DB`` below our loudest around,
+                                                                        and one path explains the last moment too
+``NO_ECHO``    at every usual delay the line was several times far      never
+               weaker than an echo would be
 ``ECHO``       the curves match: up and down several times, weaker      it is not louder than the echo must be
                than ours, at a delay inside the range
 =============  =======================================================  ==========================================
@@ -46,6 +47,14 @@ MIN_TURNS = 6
 """How often both curves must rise and fall: two steps go together by chance."""
 MARGIN_DB = 7.0
 SAFE_DB = 9.5
+USUAL_DELAY_FRAMES = 20
+REFUTED_DB = 33.0
+"""What comes back even weaker isn't taken for speech anyway."""
+REFUTED_FRAMES = 5
+FIT_FRAMES = 10
+FIT_MIN_FRAMES = 6
+FIT_DB = 3.0
+"""How far a moment's frames may be from one path, in the middle."""
 FLOOR_DBOV = -60.0
 """What is weaker counts as silence in the curves."""
 
@@ -76,6 +85,9 @@ class EchoJudge:
         self._played: dict[int, float] = {}
         self._heard: deque[tuple[int, float]] = deque(maxlen=WINDOW_FRAMES)
         self._since_match = 0
+        # How often an echo by each delay should have been heard and was not.
+        self._missing = [0] * USUAL_DELAY_FRAMES
+        self._recent: deque[tuple[float, list[float]]] = deque(maxlen=FIT_FRAMES)
 
     def sent(self, payload: bytes, plays_at: float) -> None:
         """Note mu-law that the caller hears from ``plays_at`` on (seconds)."""
@@ -95,6 +107,9 @@ class EchoJudge:
         around = [self._played.get(frame - delay, FLOOR_DBOV) for delay in range(MAX_DELAY_FRAMES)]
         if max(around) <= FLOOR_DBOV:
             return False
+        if self.state is EchoState.UNKNOWN:
+            self._recent.append((max(level, FLOOR_DBOV), around[1 : USUAL_DELAY_FRAMES + 1]))
+            self._refute(level, around)
         echo = self._judge(level, around)
         if echo or self.state is not EchoState.ECHO:
             self._heard.append((frame, max(level, FLOOR_DBOV)))
@@ -108,7 +123,7 @@ class EchoJudge:
     def _judge(self, level: float, around: list[float]) -> bool:
         match self.state:
             case EchoState.UNKNOWN:
-                return level < max(around) - SAFE_DB
+                return level < max(around) - SAFE_DB and self._explained()
             case EchoState.NO_ECHO:
                 return False
             case EchoState.ECHO:
@@ -116,6 +131,31 @@ class EchoJudge:
                 # The curves are sampled on different grids, so the neighbours count as well.
                 near = around[max(0, self.path.delay_frames - 1) : self.path.delay_frames + 2]
                 return level <= max(near) + self.path.gain_db + MARGIN_DB
+
+    def _refute(self, level: float, around: list[float]) -> None:
+        """Count the delays by which our voice did not come back; if it is none of them, there is no echo."""
+        for delay in range(USUAL_DELAY_FRAMES):
+            # Of three neighbours the weakest: the curves are sampled on different grids.
+            played = min(around[delay : delay + 3])
+            self._missing[delay] += played > FLOOR_DBOV + REFUTED_DB and level < played - REFUTED_DB
+        if min(self._missing) >= REFUTED_FRAMES:
+            self.state, self.path = EchoState.NO_ECHO, None
+
+    def _explained(self) -> bool:
+        """Tell whether one path, by a delay that isn't refuted, makes of our voice what was heard in the last moment.
+
+        A moment that is too short to tell is taken to be explained.
+        """
+        heard = np.array([level for level, _ in self._recent])
+        played = np.array([curve for _, curve in self._recent])
+        loud = heard > FAINT_DBOV
+        if np.count_nonzero(loud) < FIT_MIN_FRAMES:
+            return True
+        differences = heard[loud, None] - played[loud]
+        gains = np.median(differences, axis=0)
+        spreads = np.median(np.abs(differences - gains), axis=0)
+        possible = np.array(self._missing) < REFUTED_FRAMES
+        return bool(np.any(possible & (spreads <= FIT_DB) & (gains <= MAX_GAIN_DB)))
 
     def _match(self) -> None:
         """Lay the curves over each other at every delay."""
@@ -129,8 +169,6 @@ class EchoJudge:
         alike = correlations[delay] >= MIN_CORRELATION and gain <= MAX_GAIN_DB and 0 < delay < MAX_DELAY_FRAMES - 1
         if alike and min(_turns(heard), _turns(played[delay])) >= MIN_TURNS:
             self.state, self.path = EchoState.ECHO, EchoPath(delay, gain)
-        elif self.state is EchoState.UNKNOWN and float(np.median(heard)) < FAINT_DBOV:
-            self.state, self.path = EchoState.NO_ECHO, None
 
     def _curves(self, frames: npt.NDArray[np.int64]) -> Curve:
         """Return what was played before the frames by each delay: float64[delays, frames]."""

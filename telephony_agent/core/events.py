@@ -35,6 +35,8 @@ class EndReason(StrEnum):
     """The caller said goodbye and was answered."""
     SILENCE = "silence"
     """The caller said nothing, twice reprompted."""
+    TRANSFER = "transfer"
+    """The caller is to be connected to a person."""
     TIME_LIMIT = "time_limit"
     FAULT = "fault"
     """Engines failed three times in a row."""
@@ -101,6 +103,22 @@ class Transcribed:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadChanged:
+    """Work begins to wait for an engine, or no longer does: what isn't needed yet had better not be begun."""
+
+    busy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EndJudged:
+    """How probable the model finds it that the caller's message ends with the words that the draft answers."""
+
+    turn: int
+    draft: int
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyDelta:
     """The next piece of a draft's text."""
 
@@ -149,7 +167,9 @@ Event = (
     | MarkHeard
     | CallerLeft
     | EndRequested
+    | LoadChanged
     | Transcribed
+    | EndJudged
     | ReplyDelta
     | ReplyFinished
     | Synthesized
@@ -172,11 +192,15 @@ class Transcribe:
 
 @dataclass(frozen=True, slots=True)
 class Respond:
-    """Word a reply to these messages. A draft is worth hearing only if it isn't cancelled before."""
+    """Word a reply to these messages. A draft is worth hearing only if it isn't cancelled before.
+
+    ``judge_end``: tell on the way (``EndJudged``) how probable it is that the last message ends where it does.
+    """
 
     turn: int
     draft: int
     messages: tuple[ChatMessage, ...] = field(repr=False)
+    judge_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,34 +41,43 @@ class Fillers:
 class Reprompts:
     """Questions to a caller who says nothing: each once, until the caller speaks."""
 
-    def __init__(self, words: tuple[Announcement, ...], *, after_s: float) -> None:
+    def __init__(self, words: tuple[Announcement, ...], *, after_s: float, hold_s: float) -> None:
         self._words = words
         self._after_s = after_s
+        self._hold_s = hold_s
         self._count = 0
         self._quiet_since: float | None = None
+        self.holding = False
+        """Whether the caller has asked us to wait."""
 
     @property
     def deadline(self) -> float | None:
         """When the silence has become too long."""
-        return None if self._quiet_since is None else self._quiet_since + self._after_s
+        return None if self._quiet_since is None else self._quiet_since + self._patience_s
 
     def interrupted(self) -> None:
         """Somebody speaks: the silence is over."""
         self._quiet_since = None
 
-    def understood(self) -> None:
-        """The caller is there: begin anew."""
+    def understood(self, *, hold: bool) -> None:
+        """The caller is there: begin anew. ``hold``: what was said asks us to wait."""
         self._count = 0
+        self.holding = hold
 
     def expired(self, now: float) -> bool:
         """Note that nobody speaks; tell whether that has lasted too long."""
         if self._quiet_since is None:
             self._quiet_since = now
-        return now >= self._quiet_since + self._after_s
+        return now >= self._quiet_since + self._patience_s
 
     def take(self) -> Announcement | None:
         """Return the next question, or None when all were asked."""
+        self.holding = False
         if self._count >= len(self._words):
             return None
         self._count += 1
         return self._words[self._count - 1]
+
+    @property
+    def _patience_s(self) -> float:
+        return self._hold_s if self.holding else self._after_s

@@ -52,7 +52,9 @@ class PhraseSplitter:
     def _take_controls(self) -> None:
         if END_CALL in self._text:
             self.end_call = True
-        self._text = _BRACKETED.sub(" ", self._text)
+        # From the inside out, so that it doesn't matter how the text came in pieces.
+        while (text := _BRACKETED.sub(" ", self._text)) != self._text:
+            self._text = text
 
     def _cut(self) -> int | None:
         """Return where the next phrase ends, or None while it is still growing."""

@@ -185,6 +185,12 @@ class Playout:
         """Return whether the caller hears us now, or is about to."""
         return bool(self._queue) or self.ends_at > now
 
+    def playing(self, now: float) -> str:
+        """Return the words of the phrase that the caller hears now; empty when there is none."""
+        self.advance(now)
+        unheard = (phrase for phrase in [*self._pending, *self._queue] if phrase.heard < len(phrase.audio))
+        return next((phrase.text for phrase in unheard), "")
+
     @property
     def ends_at(self) -> float:
         """When the caller hears the last of what was sent, as far as the model knows."""

@@ -27,11 +27,13 @@ from telephony_agent.core.events import (
     AudioHeard,
     CallBegan,
     CallerLeft,
+    EndJudged,
     EndReason,
     EndRequested,
     EngineFailed,
     Event,
     KeyPressed,
+    LoadChanged,
     MarkHeard,
     ReplyDelta,
     ReplyFinished,
@@ -58,6 +60,7 @@ USUAL_LAG_S = 0.05
 USUAL_ENGINE_S = 0.1
 USUAL_MS_PER_CHARACTER = 60
 USUAL_LEVEL = 2000
+_FROM_OUTSIDE = (CallBegan, AudioHeard, KeyPressed, CallerLeft, EndRequested, LoadChanged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,8 @@ class _Draft:
 
     words: str
     asked_at: float
+    judged: tuple[float, float] | None = None
+    """When the caller's message was judged to end, and how probable that was."""
     pieces: list[tuple[float, str]] = field(default_factory=list)
     after_s: float | None = None
     failed: bool = False
@@ -197,6 +202,8 @@ class _Recording:
             case Transcribed(turn, attempt, text):
                 utterance = self._utterances[turn, attempt]
                 utterance.text, utterance.after_s = text, now - utterance.asked_at
+            case EndJudged(_, draft, probability):
+                self._drafts[draft].judged = now - self._drafts[draft].asked_at, probability
             case ReplyDelta(_, draft, text):
                 self._drafts[draft].pieces.append((now - self._drafts[draft].asked_at, text))
             case ReplyFinished(_, draft):
@@ -256,7 +263,7 @@ class _Retold:
         self._now = 0.0
         self._ticked_at = 0.0
         for step in trace.steps:
-            if isinstance(step.event, CallBegan | AudioHeard | KeyPressed | CallerLeft | EndRequested):
+            if isinstance(step.event, _FROM_OUTSIDE):
                 self._schedule(step.now, step.event)
         self._ends_at = trace.steps[-1].now if trace.steps else 0.0
         self._silence_from(self._ends_at, trace.steps)
@@ -348,6 +355,9 @@ class _Retold:
         draft = min(known, key=lambda draft: (draft.words != words, abs(draft.asked_at - self._now)))
         if draft.words != words:
             self._notes["a reply is that to the nearest words that were answered"] += 1
+        if action.judge_end and draft.judged is not None:
+            after_s, probability = draft.judged
+            self._schedule(self._now + after_s, EndJudged(action.turn, action.draft, probability))
         for after_s, text in draft.pieces:
             self._schedule(self._now + after_s, ReplyDelta(action.turn, action.draft, text))
         end = failure if draft.failed else ReplyFinished(action.turn, action.draft)

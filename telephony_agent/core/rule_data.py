@@ -1,7 +1,7 @@
 """A call's rules as plain data and back, and with one number changed: for traces, which outlive the process.
 
 Rules are frozen dataclasses of numbers, nested by concern. The judge of turn ends is the one part that comes in kinds,
-so its data carry the ``kind``. A judge that isn't in ``JUDGES`` (one that asks a model) has no data.
+so its data carry the ``kind``. A judge that isn't in ``JUDGES`` has no data.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from types import MappingProxyType
 from typing import Any
 
 from telephony_agent.core.call_terms import CallRules
-from telephony_agent.core.completeness import RuleJudge, SilenceJudge
+from telephony_agent.core.completeness import ModelJudge, RuleJudge, SilenceJudge
 from telephony_agent.errors import TelephonyAgentError
 
-JUDGES: Mapping[str, type[RuleJudge] | type[SilenceJudge]] = MappingProxyType(
-    {"words": RuleJudge, "silence": SilenceJudge}
-)
+Judge = RuleJudge | ModelJudge | SilenceJudge
+JUDGES: Mapping[str, type[Judge]] = MappingProxyType({"words": RuleJudge, "model": ModelJudge, "silence": SilenceJudge})
 KIND = "kind"
 
 
@@ -105,7 +104,7 @@ def _changed(rules: Any, path: list[str], text: str, assignment: str) -> Any:
     return replace(rules, **{name: _number(part, text, assignment)})
 
 
-def _judge(kind: str, where: str) -> RuleJudge | SilenceJudge:
+def _judge(kind: str, where: str) -> Judge:
     if kind not in JUDGES:
         raise RuleError(f"{where!r}: allowed: {', '.join(JUDGES)}")
     return JUDGES[kind]()

@@ -35,12 +35,14 @@ from telephony_agent.core.events import (
     CallBegan,
     CallerLeft,
     CancelReply,
+    EndJudged,
     EndReason,
     EndRequested,
     EngineFailed,
     Event,
     HangUp,
     KeyPressed,
+    LoadChanged,
     MarkHeard,
     ReplyDelta,
     ReplyFinished,
@@ -67,8 +69,8 @@ EVENTS: Mapping[str, type[Event]] = MappingProxyType(
     {
         kind.__name__: kind
         for kind in (
-            *(CallBegan, KeyPressed, MarkHeard, CallerLeft, EndRequested, Transcribed, ReplyDelta, ReplyFinished),
-            *(Synthesized, EngineFailed, Tick),
+            *(CallBegan, KeyPressed, MarkHeard, CallerLeft, EndRequested, LoadChanged, Transcribed, EndJudged),
+            *(ReplyDelta, ReplyFinished, Synthesized, EngineFailed, Tick),
         )
     }
 )
@@ -150,7 +152,7 @@ def _summary(action: Action) -> Summary:
             return ("clear",)
         case Transcribe(turn, attempt, audio):
             return ("transcribe", turn, attempt, len(audio))
-        case Respond(turn, draft, messages):
+        case Respond(turn=turn, draft=draft, messages=messages):
             return ("respond", turn, draft, messages[-1]["content"])
         case Synthesize(turn, draft, phrase, text):
             return ("synthesize", turn, draft, phrase, text)
@@ -209,9 +211,10 @@ class TraceEncoder:
         announcements: dict[str, Any] = {}
         for field in fields(Announcements):
             words = getattr(header.announcements, field.name)
-            announcements[field.name] = (
-                [_announcement(each) for each in words] if isinstance(words, tuple) else _announcement(words)
-            )
+            if isinstance(words, tuple):
+                announcements[field.name] = [_announcement(each) for each in words]
+            elif words is not None:
+                announcements[field.name] = _announcement(words)
         return _line(
             {
                 "trace": FORMAT,

@@ -46,6 +46,10 @@ class Voice:
         """Tell whether the caller hears us now, or is about to."""
         return self._playout.audible(now)
 
+    def saying(self, now: float) -> str:
+        """Return the phrase that the caller hears now; empty when there is none."""
+        return self._playout.playing(now)
+
     def is_echo(self, level_dbov: float, now: float) -> bool:
         """Tell whether a frame is only our own voice coming back; to be asked of every frame, in order."""
         return self._echo.is_echo(level_dbov, now)

@@ -68,6 +68,16 @@ class ReplySession(Protocol):
         """Read the messages into the cache ahead of time (the system prompt while the phone rings)."""
         ...
 
+    def ended(self, messages: Sequence[Message], cancelled: Cancelled) -> float:
+        """Return the probability that the last message, the caller's, ends where it does.
+
+        What is read for it is what ``reply`` to the same messages has to read, so it costs next to nothing before one.
+
+        Raises:
+            ResponseError: the engine failed.
+        """
+        ...
+
     def reply(self, messages: Sequence[Message], cancelled: Cancelled) -> Iterator[str]:
         """Yield the assistant's next message as text deltas; ends early, silently, when cancelled.
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _CHUNK_TOKENS = 128
 _SMALL_PARAMETERS = 50_000_000
 _STOP_WORDS = ("<|im_end|>", "<|endoftext|>")
+_CLOSING_MARKS = (".", "?", "!", "...", "\u2026", ".\n", "?\n", "!\n")
+"""What a model may write at the end of a caller's sentence before it ends the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class QwenResponder:
         self.max_new_tokens = max_new_tokens
         self.sampling = sampling or Sampling()
         self.stop_tokens = self._stop_tokens()
+        self.closing_tokens = self.stop_tokens | self._single_tokens(_CLOSING_MARKS)
         self._context_tokens = min(int(self.model.config.max_position_embeddings), max_context_tokens)
         self._lent = _Memory()
 
@@ -143,6 +146,10 @@ class QwenResponder:
         ids: list[int] = self._encoder.encode(text, add_special_tokens=False).ids
         return ids
 
+    def _single_tokens(self, texts: Sequence[str]) -> frozenset[int]:
+        """Return the tokens that stand for a whole text each."""
+        return frozenset(tokens[0] for tokens in map(self._encode, texts) if len(tokens) == 1)
+
     def _stop_tokens(self) -> frozenset[int]:
         configured = self.model.generation_config.eos_token_id
         stops = set(configured) if isinstance(configured, list) else {configured}
@@ -181,6 +188,27 @@ class QwenSession:
             # Nothing of what a caller said may outlive the call.
             if logits is not None and all(message["role"] != "user" for message in messages):
                 self._responder.lend(self._memory)
+
+    def ended(self, messages: Sequence[Message], cancelled: Cancelled) -> float:
+        """Return the probability that the caller's message ends here: what the model gives to the tokens that end it.
+
+        A transcriber's full stop is left out, since it stands behind half a sentence as well. Without meaning when
+        cancelled.
+
+        Raises:
+            ResponseError: the model failed, or its chat template doesn't end a message with a token.
+        """
+        *before, last = messages
+        words = Message(role=last["role"], content=last["content"].rstrip(" .,?!\u2026"))
+        with self._failing_clean():
+            tokens = self._responder.prompt_tokens([*before, words], for_reply=False)
+            ends = [place for place, token in enumerate(tokens) if token in self._responder.stop_tokens]
+            if not ends:
+                raise ResponseError("the chat template has no token at the end of a message")
+            logits = self._read(tokens[: ends[-1]], cancelled)
+            if logits is None:
+                return 0.0
+            return float(logits.softmax(-1)[list(self._responder.closing_tokens)].sum())
 
     def reply(self, messages: Sequence[Message], cancelled: Cancelled) -> Iterator[str]:
         """Yield the assistant's next message as text deltas; ends early, silently, when cancelled.

@@ -99,6 +99,7 @@ class ScriptedResponder:
         otherwise: the reply when the script has run out.
         delay_s: the time before each word.
         context_tokens: what it claims to be able to read; a token is a word.
+        ended: what it takes for the probability that a message ends where it does.
 
     ``prompts`` keeps the messages of every request.
     """
@@ -110,7 +111,9 @@ class ScriptedResponder:
         otherwise: str = "I see.",
         delay_s: float = 0.0,
         context_tokens: int = 4096,
+        ended: Callable[[str], float] = lambda words: 1.0,
     ) -> None:
+        self.ended = ended
         self._choose = script if callable(script) else None
         self._script = _Script(() if callable(script) else script, otherwise)
         self._delay_s = delay_s
@@ -155,6 +158,10 @@ class ScriptedSession:
     def prefill(self, messages: Sequence[Message], cancelled: Cancelled) -> None:
         """Remember the messages."""
         self.prefilled = list(messages)
+
+    def ended(self, messages: Sequence[Message], cancelled: Cancelled) -> float:
+        """Judge the last message as the responder was told to."""
+        return self._responder.ended(messages[-1]["content"])
 
     def reply(self, messages: Sequence[Message], cancelled: Cancelled) -> Iterator[str]:
         """Yield the next reply of the script."""

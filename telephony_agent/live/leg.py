@@ -20,11 +20,13 @@ from telephony_agent.core.events import (
     CallBegan,
     CallerLeft,
     CancelReply,
+    EndJudged,
     EndReason,
     EngineFailed,
     Event,
     HangUp,
     KeyPressed,
+    LoadChanged,
     MarkHeard,
     ReplyDelta,
     ReplyFinished,
@@ -92,6 +94,7 @@ class Leg:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for: float | None = None
+        self._busy = False
         self._over = False
 
     def begin(self) -> None:
@@ -182,6 +185,9 @@ class Leg:
 
         def understood(transcript: Transcript) -> None:
             self._log.bind(turn=action.turn, rejected=transcript.rejected).info("Utterance transcribed")
+            if self._room.busy is not self._busy:
+                self._busy = not self._busy
+                self.tell(LoadChanged(self._busy))
             self.tell(Transcribed(action.turn, action.attempt, transcript.text))
 
         self._cancel(Stage.TRANSCRIBE, action.turn)
@@ -201,6 +207,9 @@ class Leg:
             del self._jobs[key]
 
         def work(job: Job) -> None:
+            if action.judge_end:
+                probability = session.ended(action.messages, job.cancelled)
+                job.emit(EndJudged(action.turn, action.draft, probability))
             for delta in session.reply(action.messages, job.cancelled):
                 job.emit(ReplyDelta(action.turn, action.draft, delta))
             job.emit(ReplyFinished(action.turn, action.draft))

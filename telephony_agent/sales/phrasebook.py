@@ -1,9 +1,18 @@
-"""What callers' fixed phrases mean: decided by lists, outside the model, so that no model can miss them."""
+"""What callers' fixed phrases mean: decided by lists, outside the model, so that no model can miss them.
+
+The lists are data, one file a language: ``phrases/turns.en.yaml`` says what each of them is for.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from importlib import resources
+from typing import Any, Self
+
+import yaml
+
+from telephony_agent.errors import PlaybookError
 
 _TAIL_WORDS = 4
 """How many words may follow the leave-taking ("bye and thank you very much")."""
@@ -11,15 +20,29 @@ _TAIL_WORDS = 4
 
 @dataclass(frozen=True, slots=True)
 class Phrasebook:
-    """The phrases of one language, as regular expressions of whole words; the ``CallPolicy`` of a sales call."""
+    """The phrases of one language, as regular expressions of whole words; the ``CallPolicy`` of a call."""
 
-    goodbye: str = r"good ?bye|bye|see you|talk to you (?:then|soon|later)"
-    not_yet: str = r"before (?:you|we|i)|don'?t|wait|one more"
-    """Words that take a goodbye back: "before we say goodbye"."""
-    backchannel: str = (
-        r"m+-?h+m+|mm+|uh-?huh|a?ha|okay|ok|right|yeah|yes|yep|sure|i see|got it|oh|wow|really|great|good|nice|cool|"
-        r"alright|fine|interesting|of course|exactly|true|makes sense|go on|i understand"
-    )
+    goodbye: str
+    not_yet: str
+    backchannel: str
+    vocative: str
+    side_talk: str
+    hard_stop: str
+    wait: str
+    wait_but: str
+    protected: str
+    person_request: str
+
+    @classmethod
+    def shipped(cls, language: str = "en") -> Self:
+        """Return the phrases of a language that come with the package.
+
+        Raises:
+            PlaybookError: there are none for it; the message names those that there are.
+        """
+        lists: dict[str, str] = _shipped("turns", language)
+        # Folding a long line in YAML leaves spaces between alternatives.
+        return cls(**{field.name: re.sub(r"\|\s+", "|", lists[field.name]).strip() for field in fields(cls)})
 
     def is_goodbye(self, text: str) -> bool:
         """Tell whether the caller takes leave with these words, at their end."""
@@ -28,10 +51,56 @@ class Phrasebook:
             return False
         return len(text[matches[-1].end() :].split()) <= _TAIL_WORDS
 
+    def is_aside(self, text: str) -> bool:
+        """Tell whether words that were said over ours don't want the floor: backchannel, or talk to somebody else."""
+        return self.is_backchannel(text) or self.is_side_talk(text)
+
     def is_backchannel(self, text: str) -> bool:
         """Tell whether these words, all of them, only say that the caller listens."""
         rest = _words(self.backchannel).sub(" ", text)
         return bool(text.strip()) and not any(character.isalnum() for character in rest)
+
+    def is_side_talk(self, text: str) -> bool:
+        """Tell whether these words are for somebody else in the room."""
+        if re.search(rf"^\W*(?:{self.vocative})\b|\b(?:{self.vocative})\W*$", text, re.IGNORECASE):
+            return True
+        return bool(_words(self.side_talk).search(text)) and not _words(self.hard_stop).search(text)
+
+    def asks_to_wait(self, text: str) -> bool:
+        """Tell whether the caller asks us to wait, and for nothing else."""
+        match = _words(self.wait).search(text)
+        return match is not None and not _words(self.wait_but).search(text[match.end() :])
+
+    def is_protected(self, text: str) -> bool:
+        """Tell whether words of ours hold a disclosure, a price or a read-back."""
+        return bool(_words(self.protected).search(text))
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceEnds:
+    """What callers may have said when they are done, and when they aren't: to try a judge by."""
+
+    complete: tuple[str, ...]
+    incomplete: tuple[str, ...]
+
+    @classmethod
+    def shipped(cls, language: str = "en") -> Self:
+        """Return those of a language that come with the package.
+
+        Raises:
+            PlaybookError: there are none for it; the message names those that there are.
+        """
+        lists: dict[str, list[str]] = _shipped("ends", language)
+        return cls(tuple(lists["complete"]), tuple(lists["incomplete"]))
+
+
+def _shipped(what: str, language: str) -> Any:
+    folder = resources.files("telephony_agent.sales") / "phrases"
+    file = folder / f"{what}.{language}.yaml"
+    if not file.is_file():
+        there = sorted(name.split(".")[1] for path in folder.iterdir() if (name := path.name).startswith(f"{what}."))
+        raise PlaybookError(f"language: there are no phrases for {language!r}; allowed: {', '.join(there)}")
+    return yaml.safe_load(file.read_text(encoding="utf-8"))
 
 
 def _words(pattern: str) -> re.Pattern[str]:

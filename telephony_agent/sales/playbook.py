@@ -45,6 +45,7 @@ class Playbook(_Part):
     ``{company}`` in them are already replaced.
     """
 
+    language: Text = "en"
     persona: Text
     company: Text
     product: Text
@@ -63,6 +64,7 @@ class Playbook(_Part):
     )
     fillers: tuple[Text, Text] = ("Let me see.", "One moment, please.")
     not_understood: Text = "Sorry, I didn't catch that. Could you say it again?"
+    transfer: Text = "One moment, please. I'll connect you with a colleague."
     apology: Text = "Sorry, I lost my thread for a moment. Could you say that again?"
     goodbye: Text = "I have to end our call here. Thank you for your time. Goodbye."
     silence_goodbye: Text = "I can't hear you, so I'll hang up now. Goodbye."
@@ -129,6 +131,7 @@ _ANNOUNCEMENTS = (
     "reprompts",
     "fillers",
     "not_understood",
+    "transfer",
     "apology",
     "goodbye",
     "silence_goodbye",

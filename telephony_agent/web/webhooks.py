@@ -67,7 +67,6 @@ async def voice(request: Request, form: Form) -> Response:
         return _twiml(site.documents.unavailable())
     token = site.switchboard.expect(call_sid, direction=direction, from_number=from_number, to_number=to_number)
     if token is None:
-        log.warning("A call was turned away: all places are taken")
         return _twiml(site.documents.busy())
     log.info("A call is expected")
     parameters = {"token": token, "direction": direction}
@@ -80,7 +79,10 @@ async def voice(request: Request, form: Form) -> Response:
 
 @signed
 async def stream_ended(request: Request, form: Form) -> Response:
-    """Say what follows the stream: hang up; after a fault, apologise and dial a person where a number is set."""
+    """Say what follows the stream: hang up, or dial the person that the caller wants.
+
+    After a fault: apologise, and dial a person where a number is set.
+    """
     site = site_of(request)
     call_sid = form.get("CallSid", "")
     call = site.switchboard.find(call_sid) if site.switchboard is not None else None
@@ -88,7 +90,9 @@ async def stream_ended(request: Request, form: Form) -> Response:
     fault = call is None or call.state is CallState.EXPECTED or call.end_reason in (EndReason.FAULT, EndReason.LINE)
     logger.bind(call_sid=call_sid, fault=fault).info("The stream has ended")
     if not fault:
-        return _twiml(site.documents.goodbye())
+        wanted = call is not None and call.end_reason is EndReason.TRANSFER and site.transfer_number
+        document = site.documents.connect(number=site.transfer_number) if wanted else site.documents.goodbye()
+        return _twiml(document)
     if site.transfer_number:
         return _twiml(site.documents.transfer(number=site.transfer_number))
     return _twiml(site.documents.apology())

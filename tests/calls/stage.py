@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass, field, replace
+from itertools import count, groupby
 
 from telephony_agent.audio import encode_mulaw
 from telephony_agent.core.call_flow import CallFlow
@@ -21,6 +21,7 @@ from telephony_agent.core.events import (
     CallBegan,
     CallerLeft,
     CancelReply,
+    EndJudged,
     EngineFailed,
     Event,
     HangUp,
@@ -77,13 +78,15 @@ class TwinBuffer:
 
     queue: list[bytes | str] = field(default_factory=list)
     played: bytearray = field(default_factory=bytearray)
-    left: int = 0
+    sounding: list[bool] = field(default_factory=list)
+    """Whether something was heard, for every 20 ms of the call."""
 
     def step(self) -> list[str]:
         """Play 20 ms; return the marks that come back."""
         marks = []
         while self.queue and isinstance(self.queue[0], str):
             marks.append(str(self.queue.pop(0)))
+        self.sounding.append(bool(self.queue))
         if self.queue:
             self.played += bytes(self.queue.pop(0))  # type: ignore[arg-type]  # strings were taken out above
         while self.queue and isinstance(self.queue[0], str):
@@ -110,9 +113,12 @@ class Call:
         synthesize_s: float = 0.02,
         word_s: float = 0.03,
         lose_marks: bool = False,
+        ended: Callable[[str], float] = lambda words: 1.0,
+        transfers: bool = False,
     ) -> None:
         self.conversation = Conversation("You are Ava.", budget=400, count=lambda text: len(text.split()))
-        self.flow = CallFlow(rules or CallRules(), ANNOUNCEMENTS, self.conversation, Phrasebook())
+        said = replace(ANNOUNCEMENTS, transfer=announcement("I'll connect you.")) if transfers else ANNOUNCEMENTS
+        self.flow = CallFlow(rules or CallRules(), said, self.conversation, Phrasebook.shipped())
         self.now = 100.0
         self.stream_ms = 155
         self.log: list[Event | Action] = []
@@ -121,6 +127,7 @@ class Call:
         self.prompts: list[list[dict[str, str]]] = []
         self.fail: set[Stage] = set()
         self.lose_marks = lose_marks
+        self._ended = ended
         self._replies = replies
         self._word_s = word_s
         self._reply_index = count()
@@ -170,6 +177,11 @@ class Call:
 
     def sent(self, kind: type[Action]) -> list[Action]:
         return [item for item in self.log if isinstance(item, kind)]
+
+    def longest_pause_s(self) -> float:
+        """Return the longest silence between two sounds of the agent's."""
+        runs = [len(list(run)) for heard, run in groupby(self.twin.sounding) if not heard]
+        return max(runs[1:-1], default=0) * FRAME_S
 
     # -- the machinery
 
@@ -229,6 +241,9 @@ class Call:
                 self.hung_up = action
 
     def _respond(self, action: Respond, first_token_s: float) -> None:
+        if action.judge_end:
+            probability = self._ended(action.messages[-1]["content"])
+            self._schedule(first_token_s / 2, EndJudged(action.turn, action.draft, probability))
         if Stage.RESPOND in self.fail:
             self._schedule(first_token_s, EngineFailed(action.turn, Stage.RESPOND, action.draft, action.draft))
             return

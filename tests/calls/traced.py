@@ -17,7 +17,7 @@ class TracedCall(Call):
 
     def __init__(self, replies: Any = (), *, rules: CallRules | None = None, **terms: Any) -> None:
         self.encoder = TraceEncoder()
-        self.lines = [self.encoder.header(header_of(rules or CallRules(), ANNOUNCEMENTS, Phrasebook()))]
+        self.lines = [self.encoder.header(header_of(rules or CallRules(), ANNOUNCEMENTS, Phrasebook.shipped()))]
         super().__init__(replies, rules=rules, **terms)
 
     def tell(self, event: Event) -> None:

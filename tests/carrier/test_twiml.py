@@ -47,6 +47,12 @@ def test_answer_is_what_twilios_library_builds() -> None:
     assert canonical(answer(direction="inbound")) == canonical(str(expected))
 
 
+def test_connecting_a_caller_dials_without_an_apology() -> None:
+    xml = documents.connect(number="+15005550006")
+    assert "<Number>+15005550006</Number>" in xml
+    assert "sorry" not in xml.split("<Dial")[0].split("-->")[-1]
+
+
 def test_transfer_is_what_twilios_library_builds() -> None:
     expected = VoiceResponse()
     expected.say("We are sorry, we have a technical problem. Please hold on, you are being connected to a person.")
@@ -81,7 +87,8 @@ def test_nobody_is_left_on_a_dead_line_after_the_stream() -> None:
 
 
 def test_every_answer_is_a_whole_document_without_comments_and_placeholders() -> None:
-    for xml in (answer(), documents.busy(), documents.transfer(number="+15005550006"), documents.apology()):
+    numbered = [dial(number="+15005550006") for dial in (documents.transfer, documents.connect)]
+    for xml in (answer(), documents.busy(), documents.apology(), *numbered):
         assert xml.startswith('<?xml version="1.0" encoding="UTF-8"?>\n<Response>')
         assert "<!--" not in xml
         assert "{" not in xml
@@ -95,6 +102,7 @@ def test_the_shipped_documents_are_valid_xml_before_they_are_filled() -> None:
         "unavailable.xml",
         "goodbye.xml",
         "transfer.xml",
+        "connect.xml",
         "apology.xml",
     }
 

@@ -82,3 +82,9 @@ def test_while_we_are_silent_nothing_is_an_echo() -> None:
     judge.sent(talk(1, seed=5), 3.0)
     judge.cleared(3.1)
     assert not judge.is_echo(-20.0, 5.0)
+
+
+def test_half_a_second_of_our_voice_on_a_clean_line_is_enough_to_hear_the_caller() -> None:
+    quiet = b"\xff" * 8 * 700
+    judged = line(talk(3, seed=4), quiet + talk(1.5, seed=5, level=-26.0), gain_db=None, delay_ms=0)
+    assert sum(judged) / len(judged) < 0.03

@@ -59,7 +59,7 @@ def test_a_number_is_changed_by_its_path() -> None:
         ("endpointing.patience=3", "hangover_ms"),
         ("speculations.most=3", "number"),
         ("speculations=many", "whole number"),
-        ("judge=coin", "words, silence"),
+        ("judge=coin", "words, model, silence"),
     ],
 )
 def test_a_change_that_cannot_be_made_says_what_can(assignment: str, allowed: str) -> None:

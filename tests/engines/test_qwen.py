@@ -252,3 +252,34 @@ def test_a_pocket_reply_is_the_same_over_a_reused_cache() -> None:
         assert reply
         assert reply == "".join(untouched.session().reply(messages, never))
         messages.append(agent(reply))
+
+
+def test_the_end_of_a_message_is_judged_on_the_way_to_the_reply(fresh: QwenResponder) -> None:
+    session = fresh.session()
+    messages = [SYSTEM, GREETING, caller("how much does it cost")]
+    probability = session.ended(messages, never)
+    assert 0.0 <= probability <= 1.0
+    read = len(session.cached_tokens)
+    reply = "".join(session.reply(messages, never))
+    # What is left to read are the tokens that end the message and open the reply.
+    assert session.last_prefill_tokens == len(fresh.prompt_tokens(messages, for_reply=True)) - read < 20
+    assert reply == "".join(fresh.session().reply(messages, never))
+
+
+def test_a_full_stop_changes_nothing_about_whether_a_message_ends(fresh: QwenResponder) -> None:
+    bare, stopped = (
+        fresh.session().ended([SYSTEM, caller(text)], never) for text in ("I would like um", "I would like um...")
+    )
+    assert bare == pytest.approx(stopped)
+
+
+def test_the_judgement_is_the_probability_of_the_tokens_that_end_a_message(fresh: QwenResponder) -> None:
+    import torch
+
+    messages = [SYSTEM, caller("yes")]
+    tokens = fresh.prompt_tokens(messages, for_reply=False)
+    place = max(i for i, token in enumerate(tokens) if token in fresh.stop_tokens)
+    with torch.inference_mode():
+        logits = fresh.model(torch.tensor([tokens[:place]])).logits[0, -1].float()
+    expected = float(logits.softmax(-1)[list(fresh.closing_tokens)].sum())
+    assert fresh.session().ended(messages, never) == pytest.approx(expected, rel=1e-3)

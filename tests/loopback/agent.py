@@ -111,7 +111,7 @@ def running(parts: Parts | None = None) -> Iterator[Agent]:
             room,
             announcements,
             parts.playbook.system_prompt(),
-            Phrasebook(),
+            Phrasebook.shipped(),
             parts.rules,
             max_calls=parts.max_calls,
             watch=Watch(site.metrics, traces),
