@@ -137,7 +137,7 @@ class CallSettings(_Section):
 
     playbook: Path | None = None
     turn_end: TurnEnd = TurnEnd.MODEL
-    endpoint_ms: Annotated[int, Field(ge=200, le=3000)] = 520
+    endpoint_ms: Annotated[int, Field(ge=200, le=3000)] = 480
     reprompt_after_s: Annotated[float, Field(ge=2, le=60)] = 7.0
     max_call_s: Annotated[float, Field(ge=10, le=14400)] = 1800.0
     stt_deadline_s: Annotated[float, Field(ge=0.5, le=60)] = 6.0

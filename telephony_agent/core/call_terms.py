@@ -72,7 +72,7 @@ class CallRules:
     """The trailing silence after which we go on where an aside had stopped us."""
     aside_unknown_s: float = 0.8
     """After it, we go on if its words are still unknown."""
-    merge_ms: int = 600
+    merge_ms: int = 900
     """Who goes on within this, before we were heard, had not ended the turn."""
     speculations: int = 2
     """Replies that may be begun for one turn before it is decided to be over."""

@@ -8,15 +8,16 @@ wait follows the words, which are transcribed already during the silence, and wh
 words            examples                                                 wait
 ===============  =======================================================  ==============
 short answer     "yes please", "no thank you", "okay"                     ``answer_ms``
-complete         "how much does it cost", "we have twelve people"         ``complete_ms``
+complete         "how much does it cost", "I'm not interested"            ``complete_ms``
+with a value     "can we meet on Tuesday", "we have twelve people"        ``value_ms``
 unsure           whatever the rules below don't know; nothing understood  ``unsure_ms``
 incomplete       "I would like um", "and the", "five five" (a number is   ``incomplete_ms``
                  asked for), "anna dot miller at" (an e-mail)
 not yet known    the words are still being transcribed                    ``unknown_ms``
 ===============  =======================================================  ==============
 
-People who have said something complete take it back, or go on, after up to half a second ("Tuesday ... no, Thursday");
-no judge of words can know that, so ``complete_ms`` covers it. Nobody takes back a "yes".
+People who have said something complete take it back, or go on, after up to half a second. No judge of words can know
+that, so the wait covers it where it happens: what is taken back is a value ("Tuesday ... no, Thursday"), not a "yes".
 
 ``TurnJudge`` is the Protocol. ``RuleJudge`` are rules over the text. ``ModelJudge`` asks the model that will answer:
 the probability that the caller's message ends here, which the model reads off on its way to the reply, so that it
@@ -49,8 +50,9 @@ class Waits:
     """Trailing silence in ms, by how complete the words are."""
 
     answer_ms: int = 320
-    complete_ms: int = 520
-    unsure_ms: int = 640
+    complete_ms: int = 480
+    value_ms: int = 640
+    unsure_ms: int = 700
     incomplete_ms: int = 1400
     unknown_ms: int = 1000
 
@@ -61,6 +63,7 @@ class Waits:
         return cls(
             answer_ms=min(usual.answer_ms, complete_ms),
             complete_ms=complete_ms,
+            value_ms=complete_ms + usual.value_ms - usual.complete_ms,
             unsure_ms=complete_ms + usual.unsure_ms - usual.complete_ms,
             incomplete_ms=max(usual.incomplete_ms, complete_ms),
             unknown_ms=max(usual.unknown_ms, complete_ms),
@@ -126,6 +129,7 @@ _QUESTION = re.compile(
     r"^(?:and |but |so |okay |well |um |uh |yeah |sorry |hello |hi )*"
     r"(?:who|what|when|where|why|how|which|do|does|did|is|are|am|can|could|will|would|may|should|have|has)\b"
 )
+_MAIL_BEGUN = re.compile(r"\be-?mail(?: address)? is\b")
 _WH_QUESTION = re.compile(r"^(?:[\w']+ ){0,2}?(?:who|what|where|which)\b")
 _NUMBER = frozenset(
     """zero oh one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
@@ -133,6 +137,11 @@ _NUMBER = frozenset(
 )
 _PREPOSITIONS = frozenset("about for from with of to at in on into".split())
 """May end a question ("where are you calling from"), and nothing else."""
+_VALUES = _NUMBER - {"one", "oh"} | frozenset(
+    """monday tuesday wednesday thursday friday saturday sunday today tomorrow tonight noon midnight morning afternoon
+    evening january february march april june july august september october november december half quarter
+    o'clock""".split()
+)
 _PHONE_DIGITS = 7
 _ANSWER_WORDS = 3
 _MAIL_ENDS = frozenset("com org net io co uk de us edu info biz".split())
@@ -143,6 +152,7 @@ class Completeness(StrEnum):
 
     ANSWER = "answer"
     COMPLETE = "complete"
+    VALUE = "value"
     UNSURE = "unsure"
     INCOMPLETE = "incomplete"
 
@@ -156,7 +166,18 @@ def completeness_of(text: str, expects: Expectation) -> Completeness:
         return Completeness.INCOMPLETE
     if len(words) <= _ANSWER_WORDS and words[0] in _SHORT_ANSWERS and _complete(text.lower(), words, expects):
         return Completeness.ANSWER
-    return Completeness.COMPLETE if _complete(text.lower(), words, expects) else Completeness.UNSURE
+    if not _complete(text.lower(), words, expects):
+        return Completeness.UNSURE
+    return Completeness.VALUE if _has_value(text) else Completeness.COMPLETE
+
+
+def _has_value(text: str) -> bool:
+    """Tell whether the words hold a day, a time, a number or a name."""
+    words = re.findall(r"[\w'-]+", text)
+    if any(word.lower() in _VALUES or any(map(str.isdigit, word)) for word in words):
+        return True
+    # A sentence's first word says nothing by its capital, nor does "I".
+    return any(word[0].isupper() and word.split("'")[0] != "I" for word in words[1:])
 
 
 def _incomplete(words: list[str], expects: Expectation) -> bool:
@@ -164,6 +185,8 @@ def _incomplete(words: list[str], expects: Expectation) -> bool:
     if last in _PREPOSITIONS and _WH_QUESTION.match(" ".join(words)) and len(words) > _ANSWER_WORDS:
         return False
     if last in _FILLERS or (last in _OPEN_ENDED and last not in _MAY_END):
+        return True
+    if _MAIL_BEGUN.search(" ".join(words)) and last not in _MAIL_ENDS:
         return True
     spelled_mail = "at" in words[1:] and ("dot" in words or expects is Expectation.EMAIL)
     if spelled_mail or expects is Expectation.EMAIL:
@@ -252,7 +275,7 @@ class ModelJudge:
         if ended is None or rules in (Completeness.ANSWER, Completeness.INCOMPLETE):
             return _wait_of(self.waits, rules)
         if ended >= self.complete_from:
-            return self.waits.complete_ms
+            return self.waits.value_ms if _has_value(text) else self.waits.complete_ms
         return self.waits.incomplete_ms if ended <= self.incomplete_to else self.waits.unsure_ms
 
 
@@ -265,6 +288,7 @@ def _wait_of(waits: Waits, completeness: Completeness) -> int:
     return {
         Completeness.ANSWER: waits.answer_ms,
         Completeness.COMPLETE: waits.complete_ms,
+        Completeness.VALUE: waits.value_ms,
         Completeness.UNSURE: waits.unsure_ms,
         Completeness.INCOMPLETE: waits.incomplete_ms,
     }[completeness]

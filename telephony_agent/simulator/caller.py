@@ -118,6 +118,10 @@ class Ear:
             self._since_onset_ms += FRAME_MS if self._loud_ms else 0
             self._quiet_ms += FRAME_MS
 
+    def be_patient_anew(self) -> None:
+        """Give the agent time again after a sound of one's own: while that lasted, it may have been silent for it."""
+        self._quiet_ms = 0
+
     def has_heard_silence_for(self, ms: int) -> bool:
         """Tell whether the agent has been quiet for so long, or has not spoken for so long."""
         return self._quiet_ms >= ms
@@ -207,6 +211,8 @@ class Caller:
     def _finish(self, cue: Cue) -> None:
         self._cue = None
         step = cue.step
+        if not isinstance(step, WaitStep | HangUpStep):
+            self._ear.be_patient_anew()
         if not isinstance(step, SayStep | KeysStep):
             return
         end = self.frames + 1

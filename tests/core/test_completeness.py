@@ -13,7 +13,7 @@ from telephony_agent.core.completeness import (
     expectation_of,
 )
 
-WAITS = Waits(answer_ms=200, complete_ms=300, unsure_ms=600, incomplete_ms=1400)
+WAITS = Waits(answer_ms=200, complete_ms=300, value_ms=450, unsure_ms=600, incomplete_ms=1400)
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,6 @@ WAITS = Waits(answer_ms=200, complete_ms=300, unsure_ms=600, incomplete_ms=1400)
     [
         "how much does it cost",
         "what does your product do",
-        "can we meet on thursday at ten thirty",
         "I am not interested thank you",
         "my name is laura bennett",
         "um how much is the team plan",
@@ -30,6 +29,22 @@ WAITS = Waits(answer_ms=200, complete_ms=300, unsure_ms=600, incomplete_ms=1400)
 )
 def test_complete_words_are_answered_soon(text: str) -> None:
     assert RuleJudge(WAITS).wait_ms(text, Expectation.OPEN) == 300
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "can we meet on Tuesday please",
+        "we have twelve people here",
+        "my name is Sarah Miller",
+        "let's do ten thirty then",
+        "does it work with Zoom",
+        "call me back tomorrow then",
+    ],
+)
+def test_who_has_named_a_value_may_take_it_back(text: str) -> None:
+    assert RuleJudge(WAITS).wait_ms(text, Expectation.OPEN) == 450
+    assert ModelJudge(WAITS).wait_ms(text, Expectation.OPEN, 0.9) == 450
 
 
 @pytest.mark.parametrize("text", ["yes", "yes please", "no thank you", "okay", "Sure."])
@@ -62,9 +77,10 @@ def test_words_that_ask_for_more_are_waited_for(text: str) -> None:
     ("text", "expects", "wait"),
     [
         ("five five five", Expectation.DIGITS, 1400),
-        ("five five five zero one two three", Expectation.DIGITS, 300),
+        ("five five five zero one two three", Expectation.DIGITS, 450),
         ("twelve", Expectation.DIGITS, 600),
         ("anna dot miller", Expectation.EMAIL, 1400),
+        ("my e-mail is anna", Expectation.OPEN, 1400),
         ("anna dot miller at", Expectation.OPEN, 1400),
         ("anna dot miller at example dot com", Expectation.EMAIL, 300),
         ("no thanks", Expectation.EMAIL, 200),
