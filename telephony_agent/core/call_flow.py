@@ -20,7 +20,7 @@ floor           the caller starts to speak             what else ends it
                 that word; else history cut, -> ``CALLER``
 ==============  =====================================  ====================================================
 
-The floor is not stored but follows from three things: ``_caller`` (a turn of the caller's, until it is answered),
+The floor follows from three things: ``_floor.caller`` (a turn of the caller's, until it is answered),
 ``_composer`` (words are being made) and ``_voice`` (words are being heard).
 
 The end of the caller's turn is decided by ``rules.judge`` from the words, as soon as they are transcribed in the
@@ -64,6 +64,7 @@ from telephony_agent.core.events import (
     Tick,
     Transcribed,
 )
+from telephony_agent.core.floor import Floor
 from telephony_agent.core.foresight import Foresight
 from telephony_agent.core.frame_clock import Frame
 from telephony_agent.core.keypad import OPERATOR, Keypad
@@ -89,10 +90,7 @@ class CallFlow:
         self._reprompts = Reprompts(announcements.reprompts, after_s=rules.reprompt_after_s, hold_s=rules.hold_s)
         self._composer = Composer(conversation, self._voice, self._fillers, self._reprompts, announcements.apology)
         self._foresight = Foresight(rules, conversation, self._composer, self._ear)
-        self._turn = Turn(0, TurnInput.GREETING)
-        self._caller: CallerTurn | None = None
-        self._answered: CallerTurn | None = None
-        self._unfinished: dict[int, CallerTurn] = {}
+        self._floor = Floor(conversation)
         self._keypad = Keypad()
         self._leave = Leave(rules.max_call_s)
         self._failures = 0
@@ -107,7 +105,7 @@ class CallFlow:
         match event:
             case CallBegan():
                 self._leave.begin(now)
-                self._turn = self.conversation.open(0, TurnInput.GREETING)
+                self._floor.open(TurnInput.GREETING)
                 self._announce(self._say.greeting)
             case AudioHeard():
                 self._hear(event, now, actions)
@@ -125,7 +123,7 @@ class CallFlow:
             case Transcribed():
                 self._learn(event, now, actions)
             case EndJudged():
-                self._foresight.judged(event, self._caller)
+                self._foresight.judged(event, self._floor.caller)
             case ReplyDelta() | ReplyFinished() | Synthesized():
                 actions += self._composer.take(event, now)
             case EngineFailed():
@@ -151,7 +149,7 @@ class CallFlow:
 
     def at_rest(self, now: float) -> bool:
         """Tell whether nobody speaks and no reply is in the making."""
-        busy = self._caller or self._composer.composing or self._keypad.pressed or self._ear.in_utterance
+        busy = self._floor.caller or self._composer.composing or self._keypad.pressed or self._ear.in_utterance
         return not busy and not self._voice.audible(now)
 
     def account(self, now: float) -> list[Turn]:
@@ -163,7 +161,7 @@ class CallFlow:
 
     def _hear(self, event: AudioHeard, now: float, actions: list[Action]) -> None:
         for signal in self._ear.hear(event, now):
-            caller = self._caller if self._caller is not None and self._caller.open else None
+            caller = self._floor.speaking
             match signal:
                 case SpeechStarted():
                     self._reprompts.interrupted()
@@ -185,8 +183,7 @@ class CallFlow:
                     assert_never(signal)
         self._weigh(event.frame, actions, now)
         ours = (self._composer.composing and not self._composer.holding) or self._voice.audible(now)
-        theirs = self._caller is not None and self._caller.open
-        if not theirs and self._ear.wants_floor(over_ours=ours) and self._interruptible(now):
+        if self._floor.speaking is None and self._ear.wants_floor(over_ours=ours) and self._interruptible(now):
             self._take_floor(now, actions)
 
     def _transcribe(self, caller: CallerTurn, utterance: MaybeEnded, actions: list[Action]) -> None:
@@ -203,7 +200,7 @@ class CallFlow:
 
     def _take_floor(self, now: float, actions: list[Action]) -> None:
         """Open a turn of the caller's. Over our speech we pause at once, but don't give up what we were saying yet."""
-        over = self._turn if self._voice.audible(now) else None
+        over = self._floor.turn if self._voice.audible(now) else None
         protected = over is not None and self._policy.is_protected(self._voice.saying(now))
         if over is not None:
             self._fillers.rest()
@@ -211,29 +208,17 @@ class CallFlow:
         else:
             self._stop_talking(now, actions)
             self._leave.take_back()
-        unended = self._unended(now) if over is None else None
-        if unended is not None:
-            unended.reopen()
-            self._caller = unended
-        else:
-            self._open(TurnInput.SPEECH, self._ear.started_ms)
-            self._caller = CallerTurn(self._turn, over=over, protected=protected)
-        if self._ear.utterance is not None:
-            self._transcribe(self._caller, self._ear.utterance, actions)
-
-    def _unended(self, now: float) -> CallerTurn | None:
-        """Return the turn that the caller goes on with, if nothing that we said came between."""
-        last = self._answered
-        if last is None or last.turn is not self._turn or not last.turn.transcript:
-            return None
         self.account(now)
-        within = self._ear.started_ms - last.turn.ended_ms <= self._rules.merge_ms
-        return last if within and not last.turn.reply_heard else None
+        started_ms = self._ear.started_ms
+        caller = self._floor.go_on(started_ms, self._rules.merge_ms) if over is None else None
+        caller = caller or self._floor.take(started_ms, over=over, protected=protected)
+        if self._ear.utterance is not None:
+            self._transcribe(caller, self._ear.utterance, actions)
 
     def _weigh(self, frame: Frame, actions: list[Action], now: float) -> None:
         """Give up what we were saying when speech over it has lasted too long for an aside."""
-        caller = self._caller
-        if caller is None or caller.over is None or caller.protected or not caller.open:
+        caller = self._floor.speaking
+        if caller is None or caller.over is None or caller.protected:
             return
         if frame.timestamp_ms - caller.turn.started_ms > self._rules.aside_up_to_ms:
             self._yield_floor(caller, actions, now)
@@ -247,36 +232,24 @@ class CallFlow:
 
     def _go_on(self, caller: CallerTurn, over: Turn) -> None:
         """Take speech over ours for an aside: keep its words, and go on from the word where we stopped."""
-        caller.turn.input = TurnInput.ASIDE
-        caller.turn.transcript = caller.words or ""
-        self._caller = None
-        self._turn = over
+        self._floor.set_aside(caller, over)
         self._fillers.rest()
         self._reprompts.interrupted()
         self._voice.resume()
 
     def _undecided_until(self) -> float | None:
         """Return when we go on though the words over ours are still unknown."""
-        caller = self._caller
-        if caller is None or caller.over is None or caller.decided_at is None:
-            return None
-        return caller.decided_at + self._rules.aside_unknown_s
+        since = self._floor.undecided_since()
+        return None if since is None else since + self._rules.aside_unknown_s
 
     def _decide(self, now: float) -> None:
         """Note that it is our turn: from here on every millisecond is ours, and too many of them are filled."""
         self._composer.decided_at = now
         self._fillers.watch(now)
 
-    def _open(self, kind: TurnInput, started_ms: int = 0) -> None:
-        # Not behind ``_turn``, which after an aside is an older one.
-        self._turn = self.conversation.open(len(self.conversation.turns), kind, started_ms)
-
     def _stop_talking(self, now: float, actions: list[Action]) -> None:
         """Cancel the reply and clear what is still to be heard."""
-        if self._caller is not None:
-            # The caller goes on while we still wait for the words: they belong to the turn that they came from.
-            self._unfinished[self._caller.turn.number] = self._caller
-            self._caller = None
+        self._floor.overtake()
         actions += self._composer.withdraw()
         self._fillers.rest()
         actions += self._voice.stop(self.conversation.turns, now)
@@ -285,8 +258,8 @@ class CallFlow:
 
     def _learn(self, outcome: Transcribed | EngineFailed, now: float, actions: list[Action]) -> None:
         """Take the transcriber's word, for the turn that is open or for one that was overtaken."""
-        if self._caller is not None and self._caller.turn.number == outcome.turn:
-            caller = self._caller
+        caller = self._floor.caller
+        if caller is not None and caller.turn.number == outcome.turn:
             caller.learn(outcome)
             if caller.over is not None and caller.words is not None:
                 if self._is_aside(caller.words):
@@ -297,7 +270,7 @@ class CallFlow:
                 self.account(now)
                 actions += self._foresight.consider(caller, caller.words, now)
             self._answer_if_known(now, actions)
-        elif (overtaken := self._unfinished.get(outcome.turn)) is not None:
+        elif (overtaken := self._floor.left_behind(outcome.turn)) is not None:
             overtaken.learn(outcome)
             if overtaken.words is not None:
                 overtaken.turn.transcript = overtaken.words
@@ -312,17 +285,17 @@ class CallFlow:
 
     def _reconsider(self, caller: CallerTurn, words: str, now: float, actions: list[Action]) -> None:
         """Stop after all for words that came too late: we had gone on, and they were an interruption."""
-        newest = caller.turn is self.conversation.turns[-1] and self._caller is None
+        newest = caller.turn is self.conversation.turns[-1] and self._floor.caller is None
         if not newest or caller.turn.input is not TurnInput.ASIDE or self._is_aside(words):
             return
         self._stop_talking(now, actions)
         caller.turn.input = TurnInput.SPEECH
-        self._turn = caller.turn
+        self._floor.turn = caller.turn
         self._decide(now)
         self._answer(words, now, actions)
 
     def _answer_if_known(self, now: float, actions: list[Action]) -> None:
-        caller = self._caller
+        caller = self._floor.caller
         if caller is None or not caller.answerable:
             return
         assert caller.decided_at is not None
@@ -330,15 +303,14 @@ class CallFlow:
         if caller.over is not None:
             self._go_on(caller, caller.over)
         elif caller.words is not None:
-            self._answered = caller
             self._answer(caller.words, now, actions)
         else:
             self._fail(now)
 
     def _answer(self, text: str, now: float, actions: list[Action]) -> None:
         """Reply to what was understood, which may be nothing."""
-        turn = self._turn
-        self._caller = None
+        turn = self._floor.turn
+        self._floor.answer()
         turn.transcript = text
         self.account(now)
         if self._not_for_us(text):
@@ -372,7 +344,7 @@ class CallFlow:
 
     def _keyed(self, keys: str, now: float, actions: list[Action]) -> None:
         """Answer keys: a lone ``0`` asks for a person."""
-        self._open(TurnInput.DTMF)
+        self._floor.open(TurnInput.DTMF)
         self._decide(now)
         words = self._keypad.words(keys)
         if words != OPERATOR:
@@ -380,7 +352,7 @@ class CallFlow:
         elif self._say.transfer is None:
             self._answer(self._policy.person_request, now, actions)
         else:
-            self._turn.transcript = keys
+            self._floor.turn.transcript = keys
             self._end(EndReason.TRANSFER, self._say.transfer, now)
 
     # ------------------------------------------------------------------ our side
@@ -407,7 +379,7 @@ class CallFlow:
 
     def _fail(self, now: float) -> None:
         """Apologise for an engine and go on; after ``max_failures`` in a row, take leave."""
-        self._caller = None
+        self._floor.answer()
         self._failures += 1
         if self._failures >= self._rules.max_failures:
             self._end(EndReason.FAULT, self._say.fault_goodbye, now)
@@ -421,8 +393,8 @@ class CallFlow:
 
     def _say_fixed(self, announcement: Announcement) -> None:
         self._reprompts.interrupted()
-        self._voice.announce(self._turn, announcement)
-        self._composer.announced(self._turn)
+        self._voice.announce(self._floor.turn, announcement)
+        self._composer.announced(self._floor.turn)
 
     # ------------------------------------------------------------------ the clock's side
 
@@ -431,7 +403,7 @@ class CallFlow:
         if keys := self._keypad.take(now):
             self._keyed(keys, now, actions)
         self._stop_wondering(now)
-        if self._composer.composing and self._caller is None:
+        if self._composer.composing and self._floor.caller is None:
             self._fillers.watch_gap(now, silent=not self._voice.audible(now))
         if (filler := self._fillers.take(now)) is not None:
             self._say_fixed(filler)
@@ -444,22 +416,22 @@ class CallFlow:
             self._wait(now)
         actions += self._voice.due(now)
         if self._leave.reason is not None:
-            over = not self._composer.composing and self._caller is None and self._voice.settled(now)
+            over = not self._composer.composing and self._floor.caller is None and self._voice.settled(now)
             if over or self._leave.overdue(now):
                 self._finish(self._leave.reason, now, actions)
 
     def _stop_wondering(self, now: float) -> None:
         """Go on with what we were saying when the words over it take too long to come."""
-        until, caller = self._undecided_until(), self._caller
+        until, caller = self._undecided_until(), self._floor.caller
         if until is not None and now >= until and caller is not None and caller.over is not None:
-            self._unfinished[caller.turn.number] = caller
+            self._floor.leave_behind(caller)
             self._go_on(caller, caller.over)
 
     def _wait(self, now: float) -> None:
         """Nobody speaks: reprompt, and in the end take leave."""
         if not self._reprompts.expired(now):
             return
-        self._open(TurnInput.SILENCE)
+        self._floor.open(TurnInput.SILENCE)
         question = self._reprompts.take()
         if question is not None:
             self._announce(question)
@@ -467,7 +439,7 @@ class CallFlow:
             self._end(EndReason.SILENCE, self._say.silence_goodbye, now)
 
     def _end(self, reason: EndReason, words: Announcement, now: float) -> None:
-        self._caller = None
+        self._floor.answer()
         self._leave.take(reason, now)
         self._announce(words)
 
