@@ -393,8 +393,8 @@ class CallFlow:
 
     def _say_fixed(self, announcement: Announcement) -> None:
         self._reprompts.interrupted()
-        self._voice.announce(self._floor.turn, announcement)
-        self._composer.announced(self._floor.turn)
+        self._voice.say(self._floor.turn, announcement.text, announcement.audio)
+        self._composer.announced(self._floor.turn, announcement.text)
 
     # ------------------------------------------------------------------ the clock's side
 

@@ -99,10 +99,15 @@ class Composer:
                 self._speak(self._reply, text, audio, now)
             self._note(self._reply)
 
-    def announced(self, turn: Turn) -> None:
-        """Take note that fixed words were spoken in a turn whose reply is still to come."""
-        if self._reply is not None and self._reply.turn == turn.number:
-            self._reply.before = turn.reply
+    def announced(self, turn: Turn, words: str) -> None:
+        """Take note that fixed words are spoken in a turn, among or instead of those of its draft."""
+        reply = self._reply
+        if reply is not None and reply.turn == turn.number:
+            reply.interject(words)
+        if reply is not None and reply.turn == turn.number and not reply.held:
+            turn.reply = reply.text
+        else:
+            turn.reply = f"{turn.reply} {words}".strip()
 
     def take(self, event: ReplyDelta | ReplyFinished | Synthesized, now: float) -> list[Action]:
         """Take the draft one step on."""

@@ -31,11 +31,21 @@ class Reply:
     _audio: dict[int, bytes] = field(default_factory=dict)
     _released: int = 0
     _kept: list[tuple[str, bytes]] = field(default_factory=list)
+    _interjected: list[tuple[int, str]] = field(default_factory=list)
+    """Fixed words that were said while it was awaited, and behind how many of its phrases."""
 
     @property
     def text(self) -> str:
-        """What has been worded so far, as it is spoken."""
-        return " ".join(filter(None, (self.before, *self._texts)))
+        """What has been worded so far, in the order in which it is spoken."""
+        parts = [self.before]
+        for index, text in enumerate([*self._texts, ""]):
+            parts += [words for place, words in self._interjected if place == index]
+            parts.append(text)
+        return " ".join(filter(None, parts))
+
+    def interject(self, words: str) -> None:
+        """Note fixed words that are said before its next phrase."""
+        self._interjected.append((self._released, words))
 
     @property
     def end_call(self) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from telephony_agent.core.call_terms import Announcement
 from telephony_agent.core.conversation import Turn
 from telephony_agent.core.echo import EchoJudge
 from telephony_agent.core.events import Action, SendClear, SendMark, SendMedia
@@ -32,11 +31,6 @@ class Voice:
             self._kept.append((turn.number, text, audio))
         else:
             self._add(turn.number, text, audio)
-
-    def announce(self, turn: Turn, announcement: Announcement) -> None:
-        """Speak fixed words; they become part of the turn's reply."""
-        turn.reply = f"{turn.reply} {announcement.text}".strip()
-        self.say(turn, announcement.text, announcement.audio)
 
     def returned(self, mark: str, now: float) -> None:
         """Take a mark's echo."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count, groupby
 
-from telephony_agent.audio import encode_mulaw
+from telephony_agent.audio import decode_mulaw, encode_mulaw, level_dbov
 from telephony_agent.core.call_flow import CallFlow
 from telephony_agent.core.call_terms import Announcement, Announcements, CallRules
 from telephony_agent.core.conversation import Conversation, Turn
@@ -44,6 +44,7 @@ from telephony_agent.core.frame_clock import Frame
 from telephony_agent.sales.phrasebook import Phrasebook
 
 FRAME_S = 0.02
+SILENT_DBOV = -96.0
 MS_PER_CHAR = 60
 SILENCE = b"\xff" * 160
 VOICE = encode_mulaw((2320).to_bytes(2, "little"))
@@ -80,6 +81,7 @@ class TwinBuffer:
     played: bytearray = field(default_factory=bytearray)
     sounding: list[bool] = field(default_factory=list)
     """Whether something was heard, for every 20 ms of the call."""
+    levels: list[float] = field(default_factory=list)
 
     def step(self) -> list[str]:
         """Play 20 ms; return the marks that come back."""
@@ -87,6 +89,8 @@ class TwinBuffer:
         while self.queue and isinstance(self.queue[0], str):
             marks.append(str(self.queue.pop(0)))
         self.sounding.append(bool(self.queue))
+        playing = self.queue[0] if self.queue else SILENCE
+        self.levels.append(level_dbov(decode_mulaw(bytes(playing))))  # type: ignore[arg-type]  # no string here
         if self.queue:
             self.played += bytes(self.queue.pop(0))  # type: ignore[arg-type]  # strings were taken out above
         while self.queue and isinstance(self.queue[0], str):
@@ -115,7 +119,15 @@ class Call:
         lose_marks: bool = False,
         ended: Callable[[str], float] = lambda words: 1.0,
         transfers: bool = False,
+        echo: tuple[float, int] | None = None,
+        drop_every: int = 0,
     ) -> None:
+        """Begin a call.
+
+        Args:
+            echo: the gain in dB by which our voice comes back, and after how many frames.
+            drop_every: each n-th frame of the caller's is lost, and filled with silence.
+        """
         self.conversation = Conversation("You are Ava.", budget=400, count=lambda text: len(text.split()))
         said = replace(ANNOUNCEMENTS, transfer=announcement("I'll connect you.")) if transfers else ANNOUNCEMENTS
         self.flow = CallFlow(rules or CallRules(), said, self.conversation, Phrasebook.shipped())
@@ -127,6 +139,9 @@ class Call:
         self.prompts: list[list[dict[str, str]]] = []
         self.fail: set[Stage] = set()
         self.lose_marks = lose_marks
+        self._echo = echo
+        self._drop_every = drop_every
+        self._heard_frames = 0
         self._ended = ended
         self._replies = replies
         self._word_s = word_s
@@ -202,11 +217,22 @@ class Call:
             for mark in self.twin.step():
                 if not self.lose_marks:
                     self.tell(MarkHeard(mark))
-            frame = Frame(self.stream_ms, SILENCE)
-            self.tell(AudioHeard(frame, speech, -25.0 if speech else -70.0))
+            self.tell(self._heard(speech))
             deadline = self.flow.deadline()
             if deadline is not None and deadline <= self.now:
                 self.tell(Tick())
+
+    def _heard(self, speech: bool) -> AudioHeard:
+        """Make the caller's next frame, with our own voice in it where the line sends it back."""
+        self._heard_frames += 1
+        if self._drop_every and self._heard_frames % self._drop_every == 0:
+            return AudioHeard(Frame(self.stream_ms, SILENCE, filled=True), speech=False, level_dbov=-96.0)
+        level = -25.0 if speech else -70.0
+        if self._echo is not None:
+            gain_db, delay = self._echo
+            ours = self.twin.levels[-1 - delay] if len(self.twin.levels) > delay else SILENT_DBOV
+            level = max(level, ours + gain_db)
+        return AudioHeard(Frame(self.stream_ms, SILENCE), speech or level > -45.0, level)
 
     def _due(self) -> Iterator[Event]:
         while self._later and self._later[0][0] <= self.now:

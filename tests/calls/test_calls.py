@@ -45,7 +45,13 @@ def test_transcription_runs_during_the_trailing_silence() -> None:
 
 def test_the_more_complete_the_words_the_sooner_the_answer() -> None:
     gaps = []
-    for words in ("yes please", "how much does it cost", "can we meet on tuesday", "the people here", "I was thinking of and"):
+    for words in (
+        "yes please",
+        "how much does it cost",
+        "can we meet on tuesday",
+        "the people here",
+        "I was thinking of and",
+    ):
         call = Call(["Ten dollars."], word_s=0.01, transcribe_s=0.02, first_token_s=0.02)
         call.caller_listens()
         call.caller_says(words)
@@ -100,6 +106,15 @@ def test_a_late_reply_is_announced_and_never_with_the_same_words_twice_in_a_row(
     call.caller_says("and for a team please")
     call.caller_listens()
     assert call.heard[2].startswith(fillers[0])
+
+
+def test_a_filler_stands_in_the_account_where_it_was_said() -> None:
+    call = Call(["It is ten dollars. And there is no contract."], first_token_s=1.0, synthesize_s=0.9, word_s=0.01)
+    call.caller_listens()
+    call.caller_says("how much does it cost")
+    call.caller_listens()
+    filler = ANNOUNCEMENTS.fillers[0].text
+    assert call.turns[1].reply == call.heard[1] == f"{filler} It is ten dollars. And there is no contract."
 
 
 def test_a_reply_in_time_needs_no_filler() -> None:
