@@ -27,6 +27,7 @@ BATCH_FRAMES = 3200
 BATCH_MOST = 32
 ROUND = 2000
 SHARE_APPENDED = 0.25
+SHARE_BROKEN_OFF = 0.2
 IGNORE = -100
 """The target that counts for nothing."""
 
@@ -128,15 +129,38 @@ def append(rng: random.Random, first: Prepared, second: Prepared) -> Prepared:
     return Prepared(example, [*first.inputs, *second.inputs[2:]], targets, [*first.spans[:-1], *spans])
 
 
+def break_off(rng: random.Random, whole: Prepared) -> Prepared:
+    """Cut an utterance off behind one of its words, as a caller does who pauses; one of a single word stays whole.
+
+    Without such examples a small decoder completes what it knows the beginning of.
+    """
+    words = whole.example.text.split()
+    if len(words) < 2:
+        return whole
+    count = rng.randrange(1, len(words))
+    last, following = whole.example.spans[count - 1], whole.example.spans[count]
+    end = max(last[1], min(last[1] + rng.randrange(12), following[0]))
+    pieces = sum(0 < span[1] <= last[1] for span in whole.spans)
+    example = Example(
+        whole.example.mel[: 2 * end],
+        " ".join(words[:count]),
+        whole.example.phonemes[:end],
+        whole.example.spans[:count],
+    )
+    targets = [*whole.targets[: 1 + pieces], whole.targets[-1]]
+    return Prepared(example, whole.inputs[: 2 + pieces], targets, [*whole.spans[: 1 + pieces], (0, 0)])
+
+
 def batches(rng: random.Random, pool: Sequence[Prepared], longest_frames: int) -> Iterator[Batch]:
     """Yield a round of `ROUND` utterances of at most ``longest_frames``, grouped by length, in random order.
 
     Some of them get another one appended: a caller says two things in one breath more often than the corpus does, and
-    what comes second must be heard, not guessed.
+    what comes second must be heard, not guessed. Others are broken off.
     """
     short = [item for item in pool if len(item.example.mel) <= longest_frames]
     drawn = rng.sample(short, min(len(short), ROUND))
     drawn = [append(rng, item, rng.choice(short)) if rng.random() < SHARE_APPENDED else item for item in drawn]
+    drawn = [break_off(rng, item) if rng.random() < SHARE_BROKEN_OFF else item for item in drawn]
     ordered = sorted(drawn, key=lambda item: len(item.example.mel) * rng.uniform(0.9, 1.1))
     groups: list[list[Prepared]] = [[]]
     for item in ordered:

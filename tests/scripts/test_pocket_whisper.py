@@ -166,3 +166,23 @@ def test_short_utterances_come_first_and_all_of_them_in_the_end() -> None:
 )
 def test_word_errors_are_the_fewest_changes(said: str, understood: str, count: int) -> None:
     assert edits(said.split(), understood.split()) == count
+
+
+def test_what_is_broken_off_holds_the_words_up_to_there_and_no_more(codec: Codec) -> None:
+    whole = prepare(example("call me on Monday at ten"), codec)
+    for seed in range(20):
+        cut = whisper_batches.break_off(random.Random(seed), whole)
+        words = cut.example.text.split()
+        assert 0 < len(words) < 6
+        assert whole.example.text.startswith(cut.example.text)
+        assert codec.tokenizer.decode(cut.targets[1:-1]).strip() == cut.example.text
+        assert cut.inputs[2:] == cut.targets[1:-1]
+        assert len(cut.spans) == len(cut.targets)
+        # The next word begins ten frames after this one began.
+        assert 10 * len(words) <= len(cut.example.phonemes) <= 10 * len(words) + 12
+        assert len(cut.example.mel) == 2 * len(cut.example.phonemes)
+
+
+def test_one_word_is_not_broken_off(codec: Codec) -> None:
+    whole = prepare(example("yes"), codec)
+    assert whisper_batches.break_off(random.Random(1), whole) is whole
