@@ -32,8 +32,13 @@ SHARE_AGENT = 0.2
 SHARE_LISTS = 0.05
 SHARE_WORDLESS = 0.03
 SHARE_ASIDES = 0.6
-"""In the shards of asides, which came later: those from ``FIRST_ASIDE_SHARD`` on."""
+"""In the shards of asides, which came later: those from ``FIRST_ASIDE_SHARD`` to ``FIRST_HALTING_SHARD``."""
 FIRST_ASIDE_SHARD = 67
+FIRST_HALTING_SHARD = 72
+SHARE_HALTING = 0.7
+"""In the shards of callers who halt: those from ``FIRST_HALTING_SHARD`` on."""
+_FILLERS = ("um", "um", "uh", "er", "hmm", "like", "you know")
+_JOINTS = ("and", "and", "but", "or", "because", "and um", "but uh", "so")
 _OPEN_INTENTS = (
     "book",
     "give_name",
@@ -94,6 +99,18 @@ def caller_line(rng: random.Random, split: str, sentences: int = 1) -> Spoken:
     """Draw so many sentences of a caller, the ones with names and numbers more often than the fixed phrases."""
     intents = [rng.choice(_OPEN_INTENTS) if rng.random() < 0.3 else rng.choice(INTENTS) for _ in range(sentences)]
     return _spoken(rng, [caller_sentence(rng, split=split, intent=intent).text for intent in intents])
+
+
+def halting_line(rng: random.Random, split: str) -> Spoken:
+    """Draw a caller who searches for words: a filler within a sentence, or two joined; half of them stop there."""
+    first, second = (caller_sentence(rng, split=split).text.split() for _ in range(2))
+    if rng.random() < 0.6 and len(first) > 1:
+        place = rng.randrange(1, len(first))
+        begun, rest = [*first[:place], *rng.choice(_FILLERS).split()], first[place:]
+    else:
+        begun, rest = [*first, *rng.choice(_JOINTS).split()], second
+    said = begun if rng.random() < 0.5 else [*begun, *rest]
+    return _spoken(rng, [" ".join(said)])
 
 
 def _spoken(rng: random.Random, sentences: list[str], *, by_agent: bool = False) -> Spoken:
@@ -176,10 +193,10 @@ def even_mel(extract: FeatureExtractor, audio: speech.Floats) -> Mel:
     return np.ascontiguousarray(mel[: len(mel) // 2 * 2], dtype=np.float16)
 
 
-def examples(seed: str, split: str, voices: tuple[str, ...], asides: float = 0.0) -> Iterator[Example]:
+def examples(seed: str, split: str, voices: tuple[str, ...], shard: int = 0) -> Iterator[Example]:
     """Yield examples for ever; the same ones for the same seed, but for espeak-ng's own breath noise.
 
-    ``asides`` is the share of what is said over the agent.
+    What is said in them depends on the shard: see ``FIRST_ASIDE_SHARD``.
     """
     rng = random.Random(seed)
     extract = FeatureExtractor()
@@ -188,11 +205,17 @@ def examples(seed: str, split: str, voices: tuple[str, ...], asides: float = 0.0
             mel = even_mel(extract, speech.wordless(rng))
             yield Example(mel, "", np.zeros(len(mel) // 2, np.uint8), [])
             continue
-        said_over = asides and rng.random() < asides
-        line = _spoken(rng, [aside(rng, split=split)]) if said_over else draw_line(rng, split)
-        example = make_example(rng, line, voices, extract)
+        example = make_example(rng, _line_of(rng, split, shard), voices, extract)
         if len(example.mel) <= LONGEST_FRAMES:
             yield example
+
+
+def _line_of(rng: random.Random, split: str, shard: int) -> Spoken:
+    if shard >= FIRST_HALTING_SHARD and rng.random() < SHARE_HALTING:
+        return halting_line(rng, split)
+    if FIRST_ASIDE_SHARD <= shard < FIRST_HALTING_SHARD and rng.random() < SHARE_ASIDES:
+        return _spoken(rng, [aside(rng, split=split)])
+    return draw_line(rng, split)
 
 
 def write_shard(folder: Path, number: int) -> None:
@@ -200,8 +223,7 @@ def write_shard(folder: Path, number: int) -> None:
     name = folder / f"shard-{number:04d}"
     if name.with_suffix(".json").exists():
         return
-    asides = SHARE_ASIDES if number >= FIRST_ASIDE_SHARD else 0.0
-    source = examples(f"train:{number}", "train", speech.TRAINING_VOICES, asides)
+    source = examples(f"train:{number}", "train", speech.TRAINING_VOICES, number)
     made = [next(source) for _ in range(UTTERANCES_PER_SHARD)]
     np.save(name.with_suffix(".npy"), np.concatenate([example.mel for example in made]))
     entries = [[len(e.mel), e.text, e.phonemes.tobytes().hex(), e.spans] for e in made]
