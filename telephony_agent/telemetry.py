@@ -109,6 +109,8 @@ def set_up_logging(level: str, *, as_json: bool) -> None:
         bridged.propagate = True
     # Access lines carry nothing that our own records don't say better.
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+    # Two lines at every start, whether there was something to migrate or not.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def mask_number(number: str) -> str:

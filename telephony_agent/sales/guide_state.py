@@ -1,0 +1,82 @@
+"""What the guide of a call tells, what it knows, and what it is told before the call; all of it never changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from telephony_agent.sales.lead import Lead
+from telephony_agent.sales.playbook import Playbook
+from telephony_agent.sales.reply_check import Sources
+from telephony_agent.sales.sales_phrases import Objection
+from telephony_agent.sales.slots import Slots
+from telephony_agent.sales.values import SlotName
+
+MAX_PUSHES = 2
+"""How often we may still make an offer after a refusal."""
+
+
+class Then(StrEnum):
+    """What follows our words."""
+
+    GO_ON = "go_on"
+    END = "end"
+    TRANSFER = "transfer"
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to do with a turn: say fixed words, or (``say`` is empty) let the model word the reply with a note."""
+
+    say: str = ""
+    then: Then = Then.GO_ON
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GuideState:
+    """All that the guide knows of the call so far."""
+
+    slots: Slots = field(default_factory=Slots)
+    disclosed: bool = False
+    """Whether our disclosure was heard in full."""
+    opted_out: bool = False
+    wrong_number: bool = False
+    transfer_wanted: bool = False
+    callback_wanted: bool = False
+    refusals: int = 0
+    objections: frozenset[Objection] = frozenset()
+    reading_back: SlotName | None = None
+    """The slot whose read-back waits for an answer."""
+    due: SlotName | None = None
+    """The slot whose read-back had to wait, because something else had to be said first."""
+    asking: SlotName | None = None
+    """The slot that our last fixed words asked for, whether they were heard or not."""
+    asked: frozenset[SlotName] = frozenset()
+    """What our words that were heard have asked for."""
+    setting: SlotName = SlotName.MEETING
+    """What a day or a time is for: the last of the two that was spoken of."""
+    sources: Sources = field(default_factory=Sources)
+    turns: int = 0
+
+    @property
+    def left(self) -> bool:
+        """Whether the caller has refused often enough for us to leave."""
+        return self.refusals > MAX_PUSHES
+
+    @property
+    def ending(self) -> bool:
+        """Whether the call must end, whatever else is said."""
+        return self.opted_out or self.wrong_number or self.left
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a call is, before it begins."""
+
+    playbook: Playbook
+    lead: Lead
+    zone: str
+    """The called party's IANA zone, in which they name days and hours."""
+    recorded: bool = False
+    can_transfer: bool = False
