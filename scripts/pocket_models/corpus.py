@@ -32,11 +32,11 @@ SHARE_AGENT = 0.2
 SHARE_LISTS = 0.05
 SHARE_WORDLESS = 0.03
 SHARE_ASIDES = 0.6
-"""In the shards of asides, which came later: those from ``FIRST_ASIDE_SHARD`` to ``FIRST_HALTING_SHARD``."""
-FIRST_ASIDE_SHARD = 67
-FIRST_HALTING_SHARD = 72
+"""In the shards of asides, which came later."""
+ASIDE_SHARDS = (*range(67, 72), *range(80, 88))
+HALTING_SHARDS = range(72, 80)
 SHARE_HALTING = 0.7
-"""In the shards of callers who halt: those from ``FIRST_HALTING_SHARD`` on."""
+"""In the shards of callers who halt."""
 _FILLERS = ("um", "um", "uh", "er", "hmm", "like", "you know")
 _JOINTS = ("and", "and", "but", "or", "because", "and um", "but uh", "so")
 _OPEN_INTENTS = (
@@ -196,7 +196,7 @@ def even_mel(extract: FeatureExtractor, audio: speech.Floats) -> Mel:
 def examples(seed: str, split: str, voices: tuple[str, ...], shard: int = 0) -> Iterator[Example]:
     """Yield examples for ever; the same ones for the same seed, but for espeak-ng's own breath noise.
 
-    What is said in them depends on the shard: see ``FIRST_ASIDE_SHARD``.
+    What is said in them depends on the shard: see ``ASIDE_SHARDS``.
     """
     rng = random.Random(seed)
     extract = FeatureExtractor()
@@ -211,9 +211,9 @@ def examples(seed: str, split: str, voices: tuple[str, ...], shard: int = 0) -> 
 
 
 def _line_of(rng: random.Random, split: str, shard: int) -> Spoken:
-    if shard >= FIRST_HALTING_SHARD and rng.random() < SHARE_HALTING:
+    if shard in HALTING_SHARDS and rng.random() < SHARE_HALTING:
         return halting_line(rng, split)
-    if FIRST_ASIDE_SHARD <= shard < FIRST_HALTING_SHARD and rng.random() < SHARE_ASIDES:
+    if shard in ASIDE_SHARDS and rng.random() < SHARE_ASIDES:
         return _spoken(rng, [aside(rng, split=split)])
     return draw_line(rng, split)
 
