@@ -20,6 +20,9 @@ from telephony_agent.core.events import AudioHeard, Event
 from telephony_agent.core.replay import Retelling, reproduce, retell
 from telephony_agent.core.rule_data import changed
 from telephony_agent.core.trace import Trace, TraceError, read_trace
+from telephony_agent.errors import TelephonyAgentError
+from telephony_agent.live.sales_desk import guide_of
+from telephony_agent.sales.guide import Guide
 from telephony_agent.sales.phrasebook import Phrasebook
 
 CUT_OFF_MS = 1500
@@ -41,20 +44,24 @@ def replay(
     """Run a recorded call again. Exit code 1: under the same rules it went another way."""
     recorded = _read(trace)
     policy = _policy(recorded, trace)
+
+    def counsel() -> Guide | None:
+        return _counsel(recorded, trace)
+
     console = Console()
     new_rules = recorded.header.rules
     for assignment in rules or []:
         new_rules = changed(new_rules, assignment)
-    same = reproduce(recorded, policy)
+    same = reproduce(recorded, policy, counsel())
     _print_proof(console, recorded, same)
     before = recorded.turns or same.turns
     diverged = same.difference is not None or recorded.turns not in (None, same.turns)
     if diverged:
         console.print("This version under the recorded rules, retold:")
-        _print_comparison(console, before, retell(recorded, recorded.header.rules, policy))
+        _print_comparison(console, before, retell(recorded, recorded.header.rules, policy, counsel()))
     if rules:
         console.print(f"With {', '.join(rules)}:", highlight=False, markup=False)
-        _print_comparison(console, before, retell(recorded, new_rules, policy))
+        _print_comparison(console, before, retell(recorded, new_rules, policy, counsel()))
     if diverged:
         raise typer.Exit(1)
 
@@ -74,6 +81,14 @@ def _policy(recorded: Trace, path: Path) -> Phrasebook:
         return Phrasebook(**recorded.header.policy)
     except TypeError as error:
         raise TraceError(f"{path}: its phrasebook is of another version: {error}") from error
+
+
+def _counsel(recorded: Trace, path: Path) -> Guide | None:
+    """Return the guide that the call had, as it was before the first turn; each telling needs its own."""
+    try:
+        return guide_of(recorded.header.counsel) if recorded.header.counsel else None
+    except (KeyError, TypeError, ValueError, TelephonyAgentError) as error:
+        raise TraceError(f"{path}: its sales setting is of another version: {error}") from error
 
 
 # The proof

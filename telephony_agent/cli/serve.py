@@ -14,6 +14,7 @@ from telephony_agent.carrier.twiml import TwimlDocuments
 from telephony_agent.cli.build import call_rules, load_engine_room, load_playbook, turn_judge
 from telephony_agent.errors import SettingError, TelephonyAgentError
 from telephony_agent.live.engine_room import EngineRoom, render_announcements
+from telephony_agent.live.sales_desk import SalesDesk
 from telephony_agent.live.switchboard import Switchboard, opening
 from telephony_agent.live.trace_file import TraceFolder
 from telephony_agent.live.watch import Watch
@@ -107,6 +108,9 @@ class AgentServer:
             Phrasebook.shipped(self._playbook.language),
             call_rules(settings.call, judge),
             max_calls=settings.server.max_calls,
+            desk=SalesDesk(self._playbook, can_transfer=bool(self._site.transfer_number)),
+            # The pocket model has never seen a note.
+            takes_notes=settings.model.models is not ModelSet.POCKET,
             watch=Watch(self._site.metrics, self._traces, settings.log.log_transcripts),
         )
         self._announce(self._playbook)

@@ -34,6 +34,7 @@ the call hangs up, at the latest ``leave.CAP_S`` after the reason was given.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import assert_never
 
 from telephony_agent.audio import FRAME_MS
@@ -41,6 +42,7 @@ from telephony_agent.core.call_terms import Announcement, Announcements, CallPol
 from telephony_agent.core.caller_turn import CallerTurn
 from telephony_agent.core.composer import Composer
 from telephony_agent.core.conversation import Conversation, Turn, TurnInput
+from telephony_agent.core.counsel import Counsel, NoCounsel, Then
 from telephony_agent.core.ear import Ear
 from telephony_agent.core.endpointing import Ended, MaybeEnded, SpeechResumed, SpeechStarted
 from telephony_agent.core.events import (
@@ -77,8 +79,16 @@ class CallFlow:
     """One call. Not thread-safe: the shell calls it from one place."""
 
     def __init__(
-        self, rules: CallRules, announcements: Announcements, conversation: Conversation, policy: CallPolicy
+        self,
+        rules: CallRules,
+        announcements: Announcements,
+        conversation: Conversation,
+        policy: CallPolicy,
+        counsel: Counsel | None = None,
     ) -> None:
+        """Prepare a call; ``counsel`` is this call's alone."""
+        self._counsel = counsel or NoCounsel()
+        self._began = (0.0, 0.0)
         self._rules = rules
         self._say = announcements
         self._policy = policy
@@ -88,8 +98,10 @@ class CallFlow:
         self._ear = Ear(rules, self._voice)
         self._fillers = Fillers(announcements.fillers, after_s=rules.filler_after_s, again_s=rules.filler_again_s)
         self._reprompts = Reprompts(announcements.reprompts, after_s=rules.reprompt_after_s, hold_s=rules.hold_s)
-        self._composer = Composer(conversation, self._voice, self._fillers, self._reprompts, announcements.apology)
-        self._foresight = Foresight(rules, conversation, self._composer, self._ear)
+        self._composer = Composer(
+            conversation, self._voice, self._fillers, self._reprompts, announcements.apology, self._counsel
+        )
+        self._foresight = Foresight(rules, conversation, self._composer, self._ear, self._counsel)
         self._floor = Floor(conversation)
         self._keypad = Keypad()
         self._leave = Leave(rules.max_call_s)
@@ -103,7 +115,8 @@ class CallFlow:
             return []
         actions: list[Action] = []
         match event:
-            case CallBegan():
+            case CallBegan(at):
+                self._began = (at, now)
                 self._leave.begin(now)
                 self._floor.open(TurnInput.GREETING)
                 self._announce(self._say.greeting)
@@ -268,7 +281,7 @@ class CallFlow:
                     self._yield_floor(caller, actions, now)
             if caller.open and caller.over is None and caller.words is not None and not self._not_for_us(caller.words):
                 self.account(now)
-                actions += self._foresight.consider(caller, caller.words, now)
+                actions += self._foresight.consider(caller, caller.words, now, self._date(now))
             self._answer_if_known(now, actions)
         elif (overtaken := self._floor.left_behind(outcome.turn)) is not None:
             overtaken.learn(outcome)
@@ -315,11 +328,13 @@ class CallFlow:
         self.account(now)
         if self._not_for_us(text):
             actions += self._composer.withdraw()
+            self._counsel.withdraw(turn.number)
             self._fillers.rest()
             turn.input = TurnInput.ASIDE
             return
         if not text and not self.conversation.unanswered:
             self._fillers.rest()
+            self._counsel.withdraw(turn.number)
             previous = self.conversation.turns[-2] if len(self.conversation.turns) > 1 else None
             if (previous and previous.interrupted) or turn.ended_ms - turn.started_ms >= self._rules.unheard_ms:
                 self._announce(self._say.not_understood)
@@ -331,7 +346,12 @@ class CallFlow:
         if self._composer.composing:
             self._composer.let_go(now)
         else:
-            actions += self._composer.begin(turn, now)
+            actions += self._foresight.reply(turn, text, now, self._date(now))
+
+    def _date(self, now: float) -> datetime:
+        """Return a moment of the call by the calendar."""
+        at, began = self._began
+        return datetime.fromtimestamp(at + now - began, UTC)
 
     def _press(self, digit: str, now: float, actions: list[Action]) -> None:
         """Take a key: never an accident, so it stops us at once."""
@@ -374,7 +394,9 @@ class CallFlow:
         self._failures = self._failures + 1 if result.lost_phrase else 0
         if self._failures >= self._rules.max_failures:
             self._end(EndReason.FAULT, self._say.fault_goodbye, now)
-        elif result.end_call:
+        elif result.then is Then.TRANSFER and self._say.transfer is not None:
+            self._leave.take(EndReason.TRANSFER, now)
+        elif result.end_call or result.then is not Then.GO_ON:
             self._leave.take(self._leave.reason or EndReason.AGENT, now)
 
     def _fail(self, now: float) -> None:
@@ -447,5 +469,6 @@ class CallFlow:
         actions += self._composer.withdraw()
         self._voice.hang_up(now)
         self.account(now)
+        self._counsel.close(self.conversation.heard_before(len(self.conversation.turns)))
         self.end_reason = reason
         actions.append(HangUp(reason))

@@ -6,10 +6,11 @@ A draft that is begun before the caller's turn is over is *held* (``reply.Reply`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from telephony_agent.core.call_terms import Announcement
 from telephony_agent.core.conversation import Conversation, Turn
+from telephony_agent.core.counsel import Counsel, Then
 from telephony_agent.core.events import (
     Action,
     CancelReply,
@@ -36,6 +37,7 @@ class Result:
     failed: bool = False
     lost_phrase: bool = False
     end_call: bool = False
+    then: Then = Then.GO_ON
 
 
 class Composer:
@@ -48,7 +50,9 @@ class Composer:
         fillers: Fillers,
         reprompts: Reprompts,
         apology: Announcement,
+        counsel: Counsel,
     ) -> None:
+        self._counsel = counsel
         self._conversation = conversation
         self._voice = voice
         self._fillers = fillers
@@ -75,13 +79,32 @@ class Composer:
         """The number of that draft."""
         return self._reply.draft if self._reply is not None else None
 
-    def begin(self, turn: Turn, now: float, *, held: bool = False, judge_end: bool = False) -> list[Action]:
+    def begin(
+        self, turn: Turn, now: float, *, held: bool = False, judge_end: bool = False, note: str = ""
+    ) -> list[Action]:
         """Ask for a draft of the reply to a turn, and for the judgement of its end if that is wanted."""
+        self._new_reply(turn, now, held=held)
+        return [Respond(turn.number, self._drafts, tuple(self._conversation.messages(note)), judge_end)]
+
+    def recite(self, turn: Turn, words: str, then: Then, now: float, *, held: bool = False) -> list[Action]:
+        """Answer a turn with fixed words, spoken by the synthesizer."""
+        reply = self._new_reply(turn, now, held=held)
+        reply.then = then
+        actions: list[Action] = list(reply.recite(words))
+        if not held:
+            self._note(reply)
+        return actions
+
+    def _new_reply(self, turn: Turn, now: float, *, held: bool) -> Reply:
         self._drafts += 1
         for stage in ("first_token_ms", "first_phrase_ms"):
             turn.timings.pop(stage, None)
-        self._reply = Reply(turn.number, self._drafts, asked_at=now, held=held, before=turn.reply)
-        return [Respond(turn.number, self._drafts, tuple(self._conversation.messages()), judge_end)]
+
+        def check(phrase: str) -> str | None:
+            return self._counsel.check(turn.number, phrase).text
+
+        self._reply = Reply(turn.number, self._drafts, asked_at=now, held=held, check=check, before=turn.reply)
+        return self._reply
 
     def withdraw(self) -> list[Action]:
         """Throw the draft away; nothing more of it is spoken."""
@@ -145,8 +168,7 @@ class Composer:
         for text, speech in reply.release(event.item, self._apology.audio):
             self._speak(reply, self._apology.text if speech is self._apology.audio else text, speech, now)
         self._note(reply)
-        end_call = self.result.end_call if self.result is not None else False
-        self.result = Result(lost_phrase=True, end_call=end_call)
+        self.result = replace(self.result or Result(), lost_phrase=True)
         return []
 
     def _give_up(self, reply: Reply) -> list[Action]:
@@ -169,4 +191,4 @@ class Composer:
         self._conversation.turns[reply.turn].reply = reply.text
         if reply.complete:
             self._reply = None
-            self.result = Result(end_call=reply.end_call)
+            self.result = Result(end_call=reply.end_call, then=reply.then)

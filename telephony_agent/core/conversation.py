@@ -52,9 +52,16 @@ class Turn:
 
 
 class Conversation:
-    """One call's history. ``count`` tells the tokens of a text; ``budget`` is what the model may be given."""
+    """One call's history.
 
-    def __init__(self, system_prompt: str, *, budget: int, count: Callable[[str], int]) -> None:
+    ``count`` tells the tokens of a text; ``budget`` is what the model may be given; ``takes_notes`` whether it
+    understands a note behind the caller's words.
+    """
+
+    def __init__(
+        self, system_prompt: str, *, budget: int, count: Callable[[str], int], takes_notes: bool = False
+    ) -> None:
+        self._takes_notes = takes_notes
         self.turns: list[Turn] = []
         self._system = system_prompt
         self._budget = budget
@@ -77,8 +84,24 @@ class Conversation:
                 return True
         return False
 
-    def messages(self) -> list[ChatMessage]:
-        """Return what the model reads next: the system prompt and as many recent turns as fit."""
+    def heard_before(self, number: int) -> str:
+        """Return what of our words was heard since the caller's turn before that one."""
+        heard: list[str] = []
+        for turn in reversed(self.turns[:number]):
+            heard.append(turn.reply_heard)
+            if turn.input in (TurnInput.SPEECH, TurnInput.DTMF):
+                break
+        return " ".join(filter(None, reversed(heard)))
+
+    def messages(self, note: str = "") -> list[ChatMessage]:
+        """Return what the model reads next: the system prompt, as many recent turns as fit, and a note if it takes any.
+
+        The note is for this reply only.
+        """
+        history = self._recent()
+        return [*history, ChatMessage(role="system", content=note)] if note and self._takes_notes else history
+
+    def _recent(self) -> list[ChatMessage]:
         history = self._history(self._first)
         if self._size(history) > self._budget:
             while self._first < len(self.turns) - 1 and self._size(history) > self._budget // 2:

@@ -53,7 +53,9 @@ class EndReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallBegan:
-    """The stream is open: speak."""
+    """The stream is open: speak. ``at`` is the calendar's time: seconds since 1970 in UTC."""
+
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

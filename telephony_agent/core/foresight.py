@@ -7,11 +7,14 @@ moments in which nothing else waits for the engines.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from telephony_agent.core.call_terms import CallRules
 from telephony_agent.core.caller_turn import CallerTurn
 from telephony_agent.core.completeness import Expectation, expectation_of
 from telephony_agent.core.composer import Composer
-from telephony_agent.core.conversation import Conversation
+from telephony_agent.core.conversation import Conversation, Turn
+from telephony_agent.core.counsel import Counsel, Then
 from telephony_agent.core.ear import Ear
 from telephony_agent.core.events import Action, EndJudged
 
@@ -19,16 +22,22 @@ from telephony_agent.core.events import Action, EndJudged
 class Foresight:
     """One call's foresight."""
 
-    def __init__(self, rules: CallRules, conversation: Conversation, composer: Composer, ear: Ear) -> None:
+    def __init__(
+        self, rules: CallRules, conversation: Conversation, composer: Composer, ear: Ear, counsel: Counsel
+    ) -> None:
         self._rules = rules
+        self._counsel = counsel
         self._conversation = conversation
         self._composer = composer
         self._ear = ear
         self.engines_busy = False
         """Whether work waits for an engine: then nothing is begun ahead."""
 
-    def consider(self, caller: CallerTurn, words: str, now: float) -> list[Action]:
-        """Decide from the words how long to wait for more, and begin the reply to them meanwhile."""
+    def consider(self, caller: CallerTurn, words: str, now: float, at: datetime) -> list[Action]:
+        """Decide from the words how long to wait for more, and begin the reply to them meanwhile.
+
+        ``at`` is ``now`` by the calendar.
+        """
         wait_ms = self._rules.judge.wait_ms(words, self.expects())
         self._ear.wait(wait_ms)
         asks_model = self._rules.judge.asks_model
@@ -37,7 +46,16 @@ class Foresight:
             return []
         caller.speculations += 1
         caller.turn.transcript = words
-        return self._composer.begin(caller.turn, now, held=True, judge_end=asks_model)
+        return self.reply(caller.turn, words, now, at, held=True, judge_end=asks_model)
+
+    def reply(
+        self, turn: Turn, words: str, now: float, at: datetime, *, held: bool = False, judge_end: bool = False
+    ) -> list[Action]:
+        """Begin the reply to a turn's words: what the counsel says, or what the model makes of them."""
+        advice = self._counsel.take(turn.number, words, self._conversation.heard_before(turn.number), at)
+        if advice.say:
+            return self._composer.recite(turn, advice.say, Then(advice.then), now, held=held)
+        return self._composer.begin(turn, now, held=held, judge_end=judge_end, note=advice.note)
 
     def judged(self, event: EndJudged, caller: CallerTurn | None) -> None:
         """Take the model's word on whether the caller is done."""

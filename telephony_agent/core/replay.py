@@ -22,6 +22,7 @@ from statistics import median
 from telephony_agent.audio import BYTES_PER_MS, FRAME_MS, MULAW_SILENCE, SILENCE_DBOV
 from telephony_agent.core.call_terms import CallPolicy, CallRules
 from telephony_agent.core.conversation import Turn
+from telephony_agent.core.counsel import Counsel
 from telephony_agent.core.events import (
     Action,
     AudioHeard,
@@ -84,9 +85,9 @@ class Retelling:
     notes: tuple[str, ...] = ()
 
 
-def reproduce(trace: Trace, policy: CallPolicy) -> Retelling:
+def reproduce(trace: Trace, policy: CallPolicy, counsel: Counsel | None = None) -> Retelling:
     """Give the call every recorded event at its recorded time; stop at the first difference."""
-    flow = trace.header.begin(policy)
+    flow = trace.header.begin(policy, counsel)
     now = 0.0
     for index, step in enumerate(trace.steps):
         now = step.now
@@ -97,9 +98,9 @@ def reproduce(trace: Trace, policy: CallPolicy) -> Retelling:
     return Retelling(tuple(flow.account(now)), flow.end_reason)
 
 
-def retell(trace: Trace, rules: CallRules, policy: CallPolicy) -> Retelling:
+def retell(trace: Trace, rules: CallRules, policy: CallPolicy, counsel: Counsel | None = None) -> Retelling:
     """Run the call in virtual time under other rules."""
-    return _Retold(trace, rules, policy).run()
+    return _Retold(trace, rules, policy, counsel).run()
 
 
 # What the recording knows
@@ -251,8 +252,8 @@ class _Line:
 class _Retold:
     """One run of a call in virtual time."""
 
-    def __init__(self, trace: Trace, rules: CallRules, policy: CallPolicy) -> None:
-        self._flow = trace.header.begin(policy, rules)
+    def __init__(self, trace: Trace, rules: CallRules, policy: CallPolicy, counsel: Counsel | None) -> None:
+        self._flow = trace.header.begin(policy, counsel, rules)
         self._recording = _Recording(trace.steps)
         self._line = _Line(self._recording.lag_s)
         self._order = count()

@@ -6,8 +6,10 @@ thrown away if the caller goes on.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from telephony_agent.core.counsel import Then
 from telephony_agent.core.events import Synthesize
 from telephony_agent.core.phrases import PhraseSplitter
 
@@ -20,6 +22,10 @@ class Reply:
     draft: int
     asked_at: float
     held: bool = False
+    check: Callable[[str], str | None] = field(default=lambda phrase: phrase, repr=False)
+    """What may be spoken of a phrase of the model's."""
+    then: Then = Then.GO_ON
+    """What follows it."""
     before: str = ""
     """Words of ours that were already said in this turn."""
     begun: bool = False
@@ -67,6 +73,11 @@ class Reply:
         self.begun = True
         return self._add(self._splitter.feed(delta))
 
+    def recite(self, words: str) -> list[Synthesize]:
+        """Take fixed words for all of the text; return the phrases to speak."""
+        self.begun = self.worded = True
+        return self._add([*self._splitter.feed(words), *self._splitter.flush()], checked=False)
+
     def finish(self) -> list[Synthesize]:
         """Take the end of the text; return the last phrase to speak."""
         self.worded = True
@@ -90,7 +101,9 @@ class Reply:
         kept, self._kept, self.held = self._kept, [], False
         return kept
 
-    def _add(self, texts: list[str]) -> list[Synthesize]:
+    def _add(self, texts: list[str], *, checked: bool = True) -> list[Synthesize]:
         first = len(self._texts)
+        if checked:
+            texts = [passed for text in texts if (passed := self.check(text))]
         self._texts += texts
         return [Synthesize(self.turn, self.draft, first + i, text) for i, text in enumerate(texts)]

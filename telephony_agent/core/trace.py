@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from math import floor
 from types import MappingProxyType
 from typing import Any, assert_never
@@ -29,6 +29,7 @@ from telephony_agent.audio import FRAME_MS, FRAME_SAMPLES, MULAW_SILENCE, decode
 from telephony_agent.core.call_flow import CallFlow
 from telephony_agent.core.call_terms import Announcement, Announcements, CallPolicy, CallRules
 from telephony_agent.core.conversation import Conversation, Turn, TurnInput
+from telephony_agent.core.counsel import Counsel
 from telephony_agent.core.events import (
     Action,
     AudioHeard,
@@ -61,7 +62,7 @@ from telephony_agent.core.frame_clock import Frame
 from telephony_agent.core.rule_data import as_data, from_data
 from telephony_agent.errors import TelephonyAgentError
 
-FORMAT = 1
+FORMAT = 2
 MAX_RUN = 50
 """Frames in one line: what a crash may cost, in 20 ms."""
 
@@ -92,14 +93,16 @@ class TraceHeader:
     rules: CallRules
     announcements: Announcements
     policy: Mapping[str, Any]
+    counsel: Mapping[str, Any] = field(default_factory=dict)
+    """What the counsel was told before the call; empty where there was none."""
 
-    def begin(self, policy: CallPolicy, rules: CallRules | None = None) -> CallFlow:
+    def begin(self, policy: CallPolicy, counsel: Counsel | None = None, rules: CallRules | None = None) -> CallFlow:
         """Return the call as it was before its first event, with other rules if some are given.
 
         The prompt and the fit of the history to the model's window are the responder's; nothing here needs them.
         """
         conversation = Conversation("", budget=1, count=lambda _: 0)
-        return CallFlow(rules or self.rules, self.announcements, conversation, policy)
+        return CallFlow(rules or self.rules, self.announcements, conversation, policy, counsel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +123,16 @@ class Trace:
     turns: tuple[Turn, ...] | None = None
 
 
-def header_of(rules: CallRules, announcements: Announcements, policy: CallPolicy) -> TraceHeader:
+def header_of(
+    rules: CallRules,
+    announcements: Announcements,
+    policy: CallPolicy,
+    counsel: Mapping[str, Any] = MappingProxyType({}),
+) -> TraceHeader:
     """Return the header of the calls that are begun with these terms."""
     phrases: Any = policy
     told = is_dataclass(phrases) and not isinstance(phrases, type)
-    return TraceHeader(rules, announcements, asdict(phrases) if told else {})
+    return TraceHeader(rules, announcements, asdict(phrases) if told else {}, counsel)
 
 
 # Actions
@@ -209,18 +217,19 @@ class TraceEncoder:
             RuleError: the rules can't be told as data.
         """
         announcements: dict[str, Any] = {}
-        for field in fields(Announcements):
-            words = getattr(header.announcements, field.name)
+        for each in fields(Announcements):
+            words = getattr(header.announcements, each.name)
             if isinstance(words, tuple):
-                announcements[field.name] = [_announcement(each) for each in words]
+                announcements[each.name] = [_announcement(one) for one in words]
             elif words is not None:
-                announcements[field.name] = _announcement(words)
+                announcements[each.name] = _announcement(words)
         return _line(
             {
                 "trace": FORMAT,
                 "rules": as_data(header.rules),
                 "announcements": announcements,
                 "policy": dict(header.policy),
+                "counsel": dict(header.counsel),
             }
         )
 
@@ -324,7 +333,9 @@ def _read_header(record: dict[str, Any]) -> TraceHeader:
             name: tuple(words(each) for each in data) if isinstance(data, list) else words(data)
             for name, data in record["announcements"].items()
         }
-        return TraceHeader(from_data(record["rules"]), Announcements(**announcements), record["policy"])
+        return TraceHeader(
+            from_data(record["rules"]), Announcements(**announcements), record["policy"], record["counsel"]
+        )
     except (AttributeError, KeyError, TypeError) as error:
         raise TraceError(f"line 1: not a header: {error!r}") from error
 

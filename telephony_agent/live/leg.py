@@ -8,6 +8,7 @@ the call's watch, which logs, counts and traces it.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import assert_never
@@ -99,7 +100,7 @@ class Leg:
 
     def begin(self) -> None:
         """Speak the greeting."""
-        self.tell(CallBegan())
+        self.tell(CallBegan(time.time()))
 
     def receive(self, text: str) -> None:
         """Take one message from the socket.

@@ -31,7 +31,11 @@ from telephony_agent.errors import AdmissionError
 from telephony_agent.live.engine_room import EngineRoom
 from telephony_agent.live.lanes import Job
 from telephony_agent.live.leg import Leg
+from telephony_agent.live.sales_desk import SalesDesk, outcome_of
 from telephony_agent.live.watch import CallWatch, Watch
+from telephony_agent.sales.guide import Guide
+from telephony_agent.sales.guide_state import Setting
+from telephony_agent.sales.outcome import Outcome
 
 TOKEN_LIFE_S = 30.0
 LINGER_S = 2.0
@@ -76,6 +80,9 @@ class Call:
     carrier_status: str = ""
     carrier_sequence: int = -1
     leg: Leg | None = None
+    setting: Setting | None = None
+    guide: Guide | None = None
+    outcome: Outcome | None = None
 
 
 class Switchboard:
@@ -91,8 +98,18 @@ class Switchboard:
         *,
         max_calls: int,
         watch: Watch | None = None,
+        desk: SalesDesk | None = None,
+        takes_notes: bool = False,
     ) -> None:
-        """Take the parts of a server. ``max_calls``: the hard cap, 0 for none."""
+        """Take the parts of a server.
+
+        Args:
+            max_calls: the hard cap, 0 for none.
+            desk: gives each call its guide; without one everything is left to the model.
+            takes_notes: whether the model understands the guide's notes.
+        """
+        self._desk = desk
+        self._takes_notes = takes_notes
         self._room = room
         self._announcements = announcements
         self._system_prompt = system_prompt
@@ -178,6 +195,9 @@ class Switchboard:
         call.state = CallState.ENDED
         call.end_reason = reason
         call.ended_at = datetime.now(UTC)
+        if call.guide is not None and call.setting is not None:
+            call.outcome = outcome_of(call.guide, call.setting, reason)
+            logger.bind(call_sid=call.call_sid, disposition=call.outcome.disposition.value).info("A call is concluded")
         call.leg = None
         self._tell_capacity()
         if not self._live():
@@ -220,13 +240,19 @@ class Switchboard:
             self._system_prompt,
             budget=responder.context_tokens - REPLY_ROOM_TOKENS,
             count=responder.count_tokens,
+            takes_notes=self._takes_notes,
         )
+        other = to_number if direction == "outbound" else from_number
+        setting = self._desk.setting(other) if self._desk is not None else None
+        guide = self._desk.guide(setting) if self._desk is not None and setting is not None else None
         call = Call(
             call_sid=sid,
             direction=direction,
             from_number=from_number,
             to_number=to_number,
-            flow=CallFlow(self._rules, self._announcements, conversation, self._policy),
+            flow=CallFlow(self._rules, self._announcements, conversation, self._policy, guide),
+            setting=setting,
+            guide=guide,
             session=responder.session(),
             token="",
             expires_at=0.0,
@@ -239,7 +265,8 @@ class Switchboard:
     def _watch_over(self, call: Call, started: Started) -> CallWatch:
         log = logger.bind(call_sid=call.call_sid, stream_sid=started.stream_sid, direction=call.direction)
         traces = self._watch.traces
-        header = header_of(self._rules, self._announcements, self._policy)
+        told = call.setting.as_data() if call.setting is not None else {}
+        header = header_of(self._rules, self._announcements, self._policy, told)
         return CallWatch(self._watch, log, traces.open(call.call_sid, header) if traces is not None else None)
 
     def _prefill(self, call: Call) -> None:

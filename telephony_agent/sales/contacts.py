@@ -13,6 +13,8 @@ import phonenumbers
 from telephony_agent.sales.spoken_numbers import SMALL, digit_runs, digits_in_words, grouped_in_words
 from telephony_agent.sales.words import tokens
 
+_HOME_COUNTRY = 1
+"""Of callers whose own number is withheld."""
 _MARKS = {
     "dot": ".",
     "period": ".",
@@ -66,16 +68,16 @@ def spoken_phone(text: str, own: str) -> str:
     """Return the one telephone number (E.164) that the text dictates, or nothing.
 
     ``own`` is the E.164 number of the party that speaks: a number without a country code is of its country, a local
-    one of its area.
+    one of its area. Where it is withheld (empty), a number is taken for an American one.
     """
     runs = [run for run in digit_runs(tokens(text)) if len(run.digits) >= _MIN_DIGITS]
     if len(runs) != 1:
         return ""
-    home = phonenumbers.parse(own)
+    home = phonenumbers.parse(own) if own else phonenumbers.PhoneNumber(country_code=_HOME_COUNTRY)
     digits = runs[0].digits
     if runs[0].international:
         dialled = f"+{digits}"
-    elif home.country_code == 1 and len(digits) == _MIN_DIGITS:
+    elif own and home.country_code == 1 and len(digits) == _MIN_DIGITS:
         dialled = f"+1{str(home.national_number)[:3]}{digits}"
     else:
         dialled = digits

@@ -19,6 +19,7 @@ wants a person, and there is none     when a colleague may call                 
 asks whether the call is recorded     the truth                                      go on
 denies what was read back             a request to say it again, or to key it in     go on
 gives a number, an address, a time    the read-back                                  go on
+agrees to a time that was read back   that it is agreed                              go on
 anything else                         the model's words, with a note                 go on
 ====================================  =============================================  ==============
 
@@ -249,6 +250,8 @@ class Guide:
         if plain(slots.read_back(slot)) not in plain(heard):
             return self._read_back(slot)
         self.state = replace(self.state, slots=slots.confirm(slot))
+        if slot in _TIMES:
+            return Advice(self._say["booked" if slot is SlotName.MEETING else "call_agreed"])
         return Advice(note=self._note(f"The {slot} is confirmed."))
 
     def _hear_values(self, words: str, heard: str, signals: frozenset[Signal], now: datetime) -> Advice | None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from typing import Any, Self
 
-from telephony_agent.sales.lead import Lead
+from telephony_agent.sales.lead import Bant, Lead
 from telephony_agent.sales.playbook import Playbook
 from telephony_agent.sales.reply_check import Sources
 from telephony_agent.sales.sales_phrases import Objection
 from telephony_agent.sales.slots import Slots
 from telephony_agent.sales.values import SlotName
 
+_LEAD_FIELDS = ("name", "phone", "company", "email", "language")
 MAX_PUSHES = 2
 """How often we may still make an offer after a refusal."""
 
@@ -80,3 +83,30 @@ class Setting:
     """The called party's IANA zone, in which they name days and hours."""
     recorded: bool = False
     can_transfer: bool = False
+
+    def as_data(self) -> dict[str, Any]:
+        """Return it as plain data, for a trace; of the lead only what the guide reads."""
+        lead = {name: getattr(self.lead, name) for name in _LEAD_FIELDS} | {"bant": asdict(self.lead.bant)}
+        return {
+            "playbook": self.playbook.model_dump(mode="json"),
+            "lead": lead,
+            "zone": self.zone,
+            "recorded": self.recorded,
+            "can_transfer": self.can_transfer,
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """Return what ``as_data`` told.
+
+        Raises:
+            KeyError, ValueError: it isn't that.
+        """
+        lead = dict(data["lead"])
+        return cls(
+            playbook=Playbook.model_validate(data["playbook"]),
+            lead=Lead(bant=Bant(**lead.pop("bant")), **lead),
+            zone=data["zone"],
+            recorded=data["recorded"],
+            can_transfer=data["can_transfer"],
+        )

@@ -61,7 +61,7 @@ class Bant:
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A person to be called.
+    """A person to be called, or one who calls; then ``phone`` may be empty, where the number is withheld.
 
     ``zone`` is an IANA zone, empty if unknown; ``attempts`` counts all calls so far; ``next_callback`` is aware.
 
@@ -87,7 +87,7 @@ class Lead:
     def __post_init__(self) -> None:
         if not self.name.strip():
             raise LeadError("name: is empty; write how the person is called, or 'unknown'")
-        if not _E164.fullmatch(self.phone):
+        if self.phone and not _E164.fullmatch(self.phone):
             raise LeadError(
                 f"phone: {self.phone!r} is not in E.164 form; write + and the country code, such as +15005550006"
             )

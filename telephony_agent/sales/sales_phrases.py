@@ -68,6 +68,8 @@ class FixedWords:
     again_email: str
     again_time: str
     give_up: str
+    booked: str
+    call_agreed: str
     unsure: str
 
 

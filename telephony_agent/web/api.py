@@ -11,6 +11,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from telephony_agent.core.conversation import Turn
 from telephony_agent.live.switchboard import Call, CallState
+from telephony_agent.sales.moments import Moment
+from telephony_agent.sales.outcome import Outcome
 from telephony_agent.telemetry import mask_number
 from telephony_agent.web.site import site_of
 
@@ -65,6 +67,25 @@ def describe(call: Call, now: float) -> dict[str, Any]:
         "carrier_status": call.carrier_status or None,
         "greeting": {"text": greeting.reply, "heard": greeting.reply_heard} if greeting else None,
         "turns": [_describe_turn(turn) for turn in turns[1:]],
+        "outcome": _describe_outcome(call.outcome) if call.outcome is not None else None,
+    }
+
+
+def _describe_outcome(outcome: Outcome) -> dict[str, Any]:
+    step = outcome.next_step
+    return {
+        "disposition": outcome.disposition.value,
+        "line_result": outcome.line_result.value,
+        "slots": {
+            name.value: value.in_words() if isinstance(value, Moment) else str(value)
+            for name, value in outcome.slots.items()
+        },
+        "summary": outcome.summary,
+        "next_step": None
+        if step is None
+        else {"kind": step.kind.value, "at": step.at.isoformat() if step.at else None, "zone": step.zone},
+        "opted_out": outcome.opted_out,
+        "disclosed": outcome.disclosed,
     }
 
 

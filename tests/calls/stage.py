@@ -15,6 +15,7 @@ from telephony_agent.audio import decode_mulaw, encode_mulaw, level_dbov
 from telephony_agent.core.call_flow import CallFlow
 from telephony_agent.core.call_terms import Announcement, Announcements, CallRules
 from telephony_agent.core.conversation import Conversation, Turn
+from telephony_agent.core.counsel import Counsel
 from telephony_agent.core.events import (
     Action,
     AudioHeard,
@@ -44,6 +45,8 @@ from telephony_agent.core.frame_clock import Frame
 from telephony_agent.sales.phrasebook import Phrasebook
 
 FRAME_S = 0.02
+NOON = 1_795_521_600.0
+"""November 24, 2026, 12:00 UTC."""
 SILENT_DBOV = -96.0
 MS_PER_CHAR = 60
 SILENCE = b"\xff" * 160
@@ -121,16 +124,21 @@ class Call:
         transfers: bool = False,
         echo: tuple[float, int] | None = None,
         drop_every: int = 0,
+        counsel: Counsel | None = None,
+        greeting: str = "",
     ) -> None:
         """Begin a call.
 
         Args:
             echo: the gain in dB by which our voice comes back, and after how many frames.
             drop_every: each n-th frame of the caller's is lost, and filled with silence.
+            counsel: the sales side's word on each turn; without one all is left to the model.
+            greeting: other words than the stage's own.
         """
         self.conversation = Conversation("You are Ava.", budget=400, count=lambda text: len(text.split()))
         said = replace(ANNOUNCEMENTS, transfer=announcement("I'll connect you.")) if transfers else ANNOUNCEMENTS
-        self.flow = CallFlow(rules or CallRules(), said, self.conversation, Phrasebook.shipped())
+        said = replace(said, greeting=announcement(greeting)) if greeting else said
+        self.flow = CallFlow(rules or CallRules(), said, self.conversation, Phrasebook.shipped(), counsel)
         self.now = 100.0
         self.stream_ms = 155
         self.log: list[Event | Action] = []
@@ -151,7 +159,7 @@ class Call:
         self._order = count()
         self._words: list[str] = []
         self._cancelled: set[int] = set()
-        self.tell(CallBegan())
+        self.tell(CallBegan(at=NOON))
 
     # -- what a story says
 

@@ -1,0 +1,71 @@
+"""Gives each call its guide, and writes the record of a call that is over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import phonenumbers
+from phonenumbers import timezone
+
+from telephony_agent.core.events import EndReason
+from telephony_agent.sales.disposition import CallEnd, LineResult
+from telephony_agent.sales.guide import Guide
+from telephony_agent.sales.guide_state import Setting
+from telephony_agent.sales.lead import Lead
+from telephony_agent.sales.outcome import Outcome, conclude
+from telephony_agent.sales.playbook import Playbook
+from telephony_agent.sales.sales_phrases import SalesPhrases
+
+_E164 = re.compile(r"\+[1-9]\d{6,14}")
+UNKNOWN_ZONE = "UTC"
+
+
+class SalesDesk:
+    """What all calls of a server share on the sales side."""
+
+    def __init__(self, playbook: Playbook, *, can_transfer: bool = False) -> None:
+        """Read the phrases of the playbook's language.
+
+        Raises:
+            PlaybookError: there are none.
+        """
+        self._playbook = playbook
+        self._phrases = SalesPhrases.shipped(playbook.language)
+        self._can_transfer = can_transfer
+
+    def setting(self, number: str) -> Setting:
+        """Return what a call with this party is before it begins; a number that is none stands for nobody's."""
+        phone = number if _E164.fullmatch(number) else ""
+        lead = Lead(name="unknown", phone=phone)
+        return Setting(self._playbook, lead, zone_of(phone), can_transfer=self._can_transfer)
+
+    def guide(self, setting: Setting) -> Guide:
+        """Return the guide of a new call."""
+        return Guide(setting, self._phrases)
+
+
+def guide_of(data: Mapping[str, Any]) -> Guide:
+    """Return the guide of a recorded call as it was before the first turn.
+
+    Raises:
+        KeyError, ValueError: the data aren't ``Setting.as_data``'s.
+    """
+    setting = Setting.from_data(data)
+    return Guide(setting, SalesPhrases.shipped(setting.playbook.language))
+
+
+def outcome_of(guide: Guide, setting: Setting, reason: EndReason) -> Outcome:
+    """Return the record of a call that was answered and is over."""
+    return conclude(setting.lead, guide.state, guide.findings, LineResult.ANSWERED, CallEnd(reason.value))
+
+
+def zone_of(phone: str) -> str:
+    """Return a zone of the number's region; UTC where it isn't known."""
+    try:
+        zones = timezone.time_zones_for_number(phonenumbers.parse(phone)) if phone else ()
+    except phonenumbers.NumberParseException:
+        zones = ()
+    known = [zone for zone in zones if zone != timezone.UNKNOWN_TIMEZONE]
+    return known[0] if known else UNKNOWN_ZONE
