@@ -50,7 +50,7 @@ def test_the_quickstart_caller_is_understood_and_answered_by_name_day_and_time(r
     turns = reports["quickstart"].turns
     assert len(turns) >= 5
     heard = " ".join(turn.reply_heard or "" for turn in turns)
-    for words in ("Bluefinch", "Sarah", "nineteen dollars", "Thursday", "ten thirty"):
+    for words in ("Bluefinch", "Sarah", "nineteen dollars", "Thursday", "10:30"):
         assert words in heard
 
 
