@@ -159,6 +159,13 @@ class LogSettings(_Section):
         return value.upper() if isinstance(value, str) and value.upper() in LogLevel.__members__ else value
 
 
+class StoreSettings(_Section):
+    """Where calls are remembered."""
+
+    data_dir: Path = Path(".telephony-agent")
+    database_url: SecretStr = SecretStr("")
+
+
 _S = TypeVar("_S", bound=_Section)
 
 
@@ -179,6 +186,7 @@ class Settings:
         self.model = _read(ModelSettings, overrides)
         self.call = _read(CallSettings, overrides)
         self.log = _read(LogSettings, overrides)
+        self.store = _read(StoreSettings, overrides)
 
 
 def is_loopback(host: str) -> bool:

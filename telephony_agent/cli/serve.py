@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from loguru import logger
 from starlette.applications import Starlette
@@ -21,6 +22,7 @@ from telephony_agent.live.watch import Watch
 from telephony_agent.sales.phrasebook import Phrasebook
 from telephony_agent.sales.playbook import Playbook
 from telephony_agent.settings import ModelSet, Settings
+from telephony_agent.store import Store
 from telephony_agent.telemetry import set_up_logging
 from telephony_agent.web.app import create_app
 from telephony_agent.web.server import PoliteServer, server_config
@@ -53,6 +55,8 @@ class AgentServer:
         self._settings = settings
         self._playbook = load_playbook(settings.call)
         self._site = build_site(settings)
+        self._store = Store(settings.store.data_dir, settings.store.database_url.get_secret_value())
+        self._site.store = self._store
         trace_dir = settings.log.trace_dir
         self._traces = TraceFolder(trace_dir) if trace_dir is not None else None
         self._uvicorn = PoliteServer(
@@ -71,6 +75,8 @@ class AgentServer:
             yield
         finally:
             room = await loading
+            if self._store.is_open:
+                await self._store.close()
             if room is not None:
                 await asyncio.to_thread(room.close)
             if self._traces is not None:
@@ -84,6 +90,9 @@ class AgentServer:
         """Load and warm everything off the event loop, then open the switchboard."""
         settings = self._settings
         try:
+            await self._store.open()
+            for call_id in await self._store.recover(datetime.now(UTC)):
+                logger.bind(call_sid=call_id).warning("A call of a server that died was concluded")
             room = await asyncio.to_thread(load_engine_room, settings.model, settings.call, self._site.metrics)
             announcements = await asyncio.to_thread(
                 render_announcements,
@@ -111,7 +120,7 @@ class AgentServer:
             desk=SalesDesk(self._playbook, can_transfer=bool(self._site.transfer_number)),
             # The pocket model has never seen a note.
             takes_notes=settings.model.models is not ModelSet.POCKET,
-            watch=Watch(self._site.metrics, self._traces, settings.log.log_transcripts),
+            watch=Watch(self._site.metrics, self._traces, settings.log.log_transcripts, self._store.recorder),
         )
         self._announce(self._playbook)
         return room

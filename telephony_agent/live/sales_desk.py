@@ -56,9 +56,11 @@ def guide_of(data: Mapping[str, Any]) -> Guide:
     return Guide(setting, SalesPhrases.shipped(setting.playbook.language))
 
 
-def outcome_of(guide: Guide, setting: Setting, reason: EndReason) -> Outcome:
-    """Return the record of a call that was answered and is over."""
-    return conclude(setting.lead, guide.state, guide.findings, LineResult.ANSWERED, CallEnd(reason.value))
+def outcome_of(guide: Guide, setting: Setting, reason: EndReason | None) -> Outcome:
+    """Return the record of a call that is over; ``reason`` is None where no stream ever came."""
+    line = LineResult.FAILED if reason is None else LineResult.ANSWERED
+    end = None if reason is None else CallEnd(reason.value)
+    return conclude(setting.lead, guide.state, guide.findings, line, end)
 
 
 def zone_of(phone: str) -> str:

@@ -28,6 +28,7 @@ from telephony_agent.core.media_stream import CallSid, MediaStream, Started
 from telephony_agent.core.trace import header_of
 from telephony_agent.engines.base import Message, ReplySession
 from telephony_agent.errors import AdmissionError
+from telephony_agent.live.call_book import CallBook
 from telephony_agent.live.engine_room import EngineRoom
 from telephony_agent.live.lanes import Job
 from telephony_agent.live.leg import Leg
@@ -36,6 +37,7 @@ from telephony_agent.live.watch import CallWatch, Watch
 from telephony_agent.sales.guide import Guide
 from telephony_agent.sales.guide_state import Setting
 from telephony_agent.sales.outcome import Outcome
+from telephony_agent.store import NewCall
 
 TOKEN_LIFE_S = 30.0
 LINGER_S = 2.0
@@ -83,6 +85,7 @@ class Call:
     setting: Setting | None = None
     guide: Guide | None = None
     outcome: Outcome | None = None
+    book: CallBook | None = None
 
 
 class Switchboard:
@@ -170,6 +173,8 @@ class Switchboard:
             raise AdmissionError("the token came too late")
         call.token = ""
         call.state = CallState.LIVE
+        if call.book is not None:
+            call.book.answered()
         self._idle.clear()
         self._tell_capacity()
 
@@ -192,12 +197,11 @@ class Switchboard:
         """Note that a live call is over; a second end changes nothing."""
         if call.state is CallState.ENDED:
             return
+        talked = call.state is CallState.LIVE
         call.state = CallState.ENDED
         call.end_reason = reason
         call.ended_at = datetime.now(UTC)
-        if call.guide is not None and call.setting is not None:
-            call.outcome = outcome_of(call.guide, call.setting, reason)
-            logger.bind(call_sid=call.call_sid, disposition=call.outcome.disposition.value).info("A call is concluded")
+        self._conclude(call, reason if talked else None)
         call.leg = None
         self._tell_capacity()
         if not self._live():
@@ -257,17 +261,30 @@ class Switchboard:
             token="",
             expires_at=0.0,
         )
+        if self._watch.recorder is not None:
+            call.book = CallBook(self._watch.recorder.call(sid), _new_call(call), guide)
         self._calls.pop(sid, None)
         self._calls[sid] = call
         self._prefill(call)
         return call
+
+    def _conclude(self, call: Call, reason: EndReason | None) -> None:
+        """Write the record of a call; ``reason`` is None where nobody talked."""
+        if call.guide is None or call.setting is None:
+            return
+        call.outcome = outcome_of(call.guide, call.setting, reason)
+        logger.bind(call_sid=call.call_sid, disposition=call.outcome.disposition.value).info("A call is concluded")
+        if call.book is not None:
+            call.book.conclude(call.outcome, call.flow.conversation.turns)
 
     def _watch_over(self, call: Call, started: Started) -> CallWatch:
         log = logger.bind(call_sid=call.call_sid, stream_sid=started.stream_sid, direction=call.direction)
         traces = self._watch.traces
         told = call.setting.as_data() if call.setting is not None else {}
         header = header_of(self._rules, self._announcements, self._policy, told)
-        return CallWatch(self._watch, log, traces.open(call.call_sid, header) if traces is not None else None)
+        return CallWatch(
+            self._watch, log, traces.open(call.call_sid, header) if traces is not None else None, call.book
+        )
 
     def _prefill(self, call: Call) -> None:
         """Let the responder read what it can know before the caller has said a word."""
@@ -308,9 +325,22 @@ class Switchboard:
         for call in list(self._calls.values()):
             if call.state is CallState.EXPECTED and now > call.expires_at:
                 logger.bind(call_sid=call.call_sid).warning("The call's stream never came")
+                self._conclude(call, None)
                 del self._calls[call.call_sid]
         while len(self._calls) > KEPT_CALLS:
             oldest = next(iter(self._calls.values()))
             if oldest.state is not CallState.ENDED:
                 break
             self._calls.popitem(last=False)
+
+
+def _new_call(call: Call) -> NewCall:
+    outbound = call.direction == "outbound"
+    return NewCall(
+        call_id=call.call_sid,
+        direction="outbound" if outbound else "inbound",
+        started_at=call.began_at,
+        number=call.to_number if outbound else call.from_number,
+        our_number=call.from_number if outbound else call.to_number,
+        call_sid=call.call_sid,
+    )

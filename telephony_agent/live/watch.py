@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from telephony_agent.core.conversation import Turn
 from telephony_agent.core.events import Action, AudioHeard, EndReason, Event, ReplyDelta, SendMedia, Tick
+from telephony_agent.live.call_book import CallBook
 from telephony_agent.live.trace_file import CallTrace, TraceFolder
+from telephony_agent.store import Recorder
 from telephony_agent.telemetry import Metrics
 
 if TYPE_CHECKING:
@@ -25,14 +27,16 @@ class Watch:
     metrics: Metrics = field(default_factory=Metrics)
     traces: TraceFolder | None = None
     log_words: bool = False
+    recorder: Recorder | None = None
 
 
 class CallWatch:
     """Watches one call, from its first event to its end."""
 
-    def __init__(self, watch: Watch, log: Logger, trace: CallTrace | None = None) -> None:
+    def __init__(self, watch: Watch, log: Logger, trace: CallTrace | None = None, book: CallBook | None = None) -> None:
         """Begin with a log that is bound to the call."""
         self.log = log
+        self._book = book
         self._metrics = watch.metrics
         self._log_words = watch.log_words
         self._trace = trace
@@ -52,6 +56,8 @@ class CallWatch:
 
     def turns(self, turns: Sequence[Turn]) -> None:
         """Tell where the time of the newest turn went, once its answer begins."""
+        if self._book is not None:
+            self._book.turns(turns)
         turn = turns[-1] if turns else None
         if turn is not None and turn.number > self._reported and "turn_gap_ms" in turn.timings:
             self._reported = turn.number

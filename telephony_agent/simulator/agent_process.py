@@ -71,7 +71,9 @@ async def running_agent(
     with tempfile.TemporaryDirectory(prefix="telephony-agent-") as folder:
         agent = RunningAgent(f"http://127.0.0.1:{port}", Path(folder) / "agent.log")
         with agent.log.open("wb") as log:
-            process = await _start(port, credentials, settings or {}, log)
+            # A trial leaves nothing behind in what the user's own agent remembers.
+            own = {"AGENT_DATA_DIR": folder, "AGENT_DATABASE_URL": "", **(settings or {})}
+            process = await _start(port, credentials, own, log)
             try:
                 await _wait_until_ready(process, agent, ready_within_s)
                 yield agent

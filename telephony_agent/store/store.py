@@ -54,6 +54,8 @@ class Store:
         self.recordings = Recordings(data_dir / RECORDINGS)
         self.retention = Retention(self.database, self.compliance, self.recordings)
         self.recorder = Recorder(self.calls)
+        self.is_open = False
+        """Whether it was opened, and not closed since."""
 
     async def open(self) -> None:
         """Bring the database up to this version and begin to write.
@@ -63,6 +65,7 @@ class Store:
         """
         await self.database.open()
         self.recorder.start()
+        self.is_open = True
 
     async def recover(self, now: datetime) -> tuple[str, ...]:
         """Tidy up after a server that died: mend its recordings, end its calls; return which those were.
@@ -74,6 +77,7 @@ class Store:
 
     async def close(self) -> None:
         """Write what waits and close everything. Call after the last call has ended."""
+        self.is_open = False
         await self.recorder.close()
         await asyncio.to_thread(self.recordings.close)
         await self.database.close()

@@ -35,7 +35,7 @@ async def call(request: Request) -> Response:
     site = site_of(request)
     found = site.switchboard.find(request.path_params["call_sid"]) if site.switchboard else None
     if found is None:
-        return _error(404, "no such call, or it ended too long ago")
+        return error_response(404, "no such call, or it ended too long ago")
     return JSONResponse(describe(found, asyncio.get_running_loop().time()))
 
 
@@ -43,10 +43,10 @@ def refusal(request: Request) -> Response | None:
     """Return the answer to a request without the API's bearer token; None when it may pass."""
     expected = site_of(request).api_token
     if not expected:
-        return _error(403, "the API is off; set AGENT_API_TOKEN to use it")
+        return error_response(403, "the API is off; set AGENT_API_TOKEN to use it")
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not secrets.compare_digest(token.encode(), expected.encode()):
-        return _error(401, "a bearer token is needed: Authorization: Bearer $AGENT_API_TOKEN")
+        return error_response(401, "a bearer token is needed: Authorization: Bearer $AGENT_API_TOKEN")
     return None
 
 
@@ -103,5 +103,6 @@ def _describe_turn(turn: Turn) -> dict[str, Any]:
     }
 
 
-def _error(status: int, message: str) -> Response:
+def error_response(status: int, message: str) -> Response:
+    """Return an error as the API tells it: what is wrong and what to do."""
     return JSONResponse({"error": message}, status_code=status)

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route, WebSocketRoute
 
 from telephony_agent.telemetry import sampled_loop_lag
-from telephony_agent.web import api, media, metrics, webhooks
+from telephony_agent.web import api, media, memory, metrics, webhooks
 from telephony_agent.web.site import Site
 
 
@@ -29,7 +29,11 @@ def create_app(
             Route("/twilio/stream-ended", webhooks.stream_ended, methods=["POST"]),
             Route("/twilio/status", webhooks.status, methods=["POST"]),
             WebSocketRoute("/twilio/media", media.media),
+            Route("/api/v1/calls", memory.calls, methods=["GET"]),
             Route("/api/v1/calls/{call_sid}", api.call, methods=["GET"]),
+            Route("/api/v1/calls/{call_sid}/transcript", memory.transcript, methods=["GET"]),
+            Route("/api/v1/do-not-call", memory.do_not_call, methods=["GET", "POST"]),
+            Route("/api/v1/do-not-call/{number}", memory.do_not_call_entry, methods=["DELETE"]),
             Route("/metrics", metrics.metrics, methods=["GET"]),
             Route("/healthz", api.healthz, methods=["GET"]),
             Route("/readyz", api.readyz, methods=["GET"]),

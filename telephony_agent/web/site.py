@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from telephony_agent.carrier.signature import SignatureCheck
 from telephony_agent.carrier.twiml import TwimlDocuments
 from telephony_agent.live.switchboard import Switchboard
+from telephony_agent.store import Store
 from telephony_agent.telemetry import Metrics
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class Site:
     api_token: str = ""
     transfer_number: str = ""
     switchboard: Switchboard | None = None
+    store: Store | None = None
+    """What is remembered of calls; None where nothing is."""
     metrics: Metrics = field(default_factory=Metrics)
 
     @property

@@ -24,11 +24,13 @@ from telephony_agent.engines.scripted import (
     ScriptedTranscriber,
 )
 from telephony_agent.live.engine_room import Deadlines, EngineRoom, Engines, render_announcements
+from telephony_agent.live.sales_desk import SalesDesk
 from telephony_agent.live.switchboard import Switchboard
 from telephony_agent.live.trace_file import TraceFolder
 from telephony_agent.live.watch import Watch
 from telephony_agent.sales.phrasebook import Phrasebook
 from telephony_agent.sales.playbook import Playbook
+from telephony_agent.store import Store
 from telephony_agent.web.app import create_app
 from telephony_agent.web.server import server_config
 from telephony_agent.web.site import Site
@@ -82,6 +84,8 @@ class Parts:
     playbook: Playbook = PLAYBOOK
     max_calls: int = 2
     trace_dir: Path | None = None
+    data_dir: Path | None = None
+    """Where calls are remembered, and guided as sales calls are; None: neither."""
     transfer_number: str = ""
     auth_tokens: tuple[str, ...] = (AUTH_TOKEN,)
 
@@ -107,6 +111,10 @@ def running(parts: Parts | None = None) -> Iterator[Agent]:
         room = EngineRoom(engines, parts.deadlines, metrics=site.metrics)
         traces = TraceFolder(parts.trace_dir) if parts.trace_dir else None
         announcements = await asyncio.to_thread(render_announcements, parts.playbook, parts.synthesizer)
+        store = Store(parts.data_dir) if parts.data_dir is not None else None
+        if store is not None:
+            await store.open()
+            site.store = store
         site.switchboard = Switchboard(
             room,
             announcements,
@@ -114,7 +122,8 @@ def running(parts: Parts | None = None) -> Iterator[Agent]:
             Phrasebook.shipped(),
             parts.rules,
             max_calls=parts.max_calls,
-            watch=Watch(site.metrics, traces),
+            watch=Watch(site.metrics, traces, recorder=store.recorder if store is not None else None),
+            desk=SalesDesk(parts.playbook) if store is not None else None,
         )
         made.extend([room, asyncio.get_running_loop()])
         try:
@@ -123,6 +132,8 @@ def running(parts: Parts | None = None) -> Iterator[Agent]:
             await asyncio.to_thread(room.close)
             if traces is not None:
                 await asyncio.to_thread(traces.close)
+            if store is not None:
+                await store.close()
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:

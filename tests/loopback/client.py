@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import threading
+import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -159,3 +161,11 @@ async def calling(agent: Agent, sid: str) -> AsyncIterator[Client]:
     async with connected(agent, sid) as client:
         await client.start(parameters)
         yield client
+
+
+def wait_for(condition: Callable[[], bool], at_most_s: float = 10.0) -> None:
+    """Wait for something that another thread brings about."""
+    deadline, pause = time.monotonic() + at_most_s, threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        pause.wait(0.02)

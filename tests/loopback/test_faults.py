@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from telephony_agent.engines.scripted import (
 from telephony_agent.errors import ResponseError, SynthesisError, TranscriptionError
 from telephony_agent.live.engine_room import Deadlines, render_announcements
 from tests.loopback.agent import PLAYBOOK, Agent, Parts, running
-from tests.loopback.client import Client, ask_for_stream, call_sid, calling, post
+from tests.loopback.client import Client, ask_for_stream, call_sid, calling, post, wait_for
 
 SHORT = PLAYBOOK.model_copy(
     update={
@@ -259,11 +258,3 @@ def census(agent: Agent) -> tuple[int, int, int]:
 
     counted = asyncio.run_coroutine_threadsafe(tasks(), agent.loop).result(5)
     return counted, threading.active_count(), len(list(Path(f"/proc/{os.getpid()}/fd").iterdir()))
-
-
-def wait_for(condition: Callable[[], bool], at_most_s: float = 10.0) -> None:
-    """Wait for something that another thread brings about."""
-    deadline, pause = time.monotonic() + at_most_s, threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        pause.wait(0.02)

@@ -1,0 +1,133 @@
+"""What is remembered, by the API: the history of calls, transcripts, and the numbers that are never to be called."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from telephony_agent.store import (
+    CallFilter,
+    CursorError,
+    NumberError,
+    Store,
+    StoreUnavailable,
+    UnknownRecord,
+)
+from telephony_agent.store.rows import call_fields
+from telephony_agent.web.api import error_response, refusal
+from telephony_agent.web.site import site_of
+
+Endpoint = Callable[[Request, Store], Awaitable[Response]]
+
+
+class _Query(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class CallQuery(_Query):
+    """Which calls are wanted."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    disposition: str | None = None
+    number: str | None = None
+    direction: Annotated[str, StringConstraints(pattern="^(inbound|outbound)$")] | None = None
+    live: bool | None = None
+    cursor: str | None = None
+    limit: int = 50
+
+
+class PageQuery(_Query):
+    """Which page is wanted."""
+
+    cursor: str | None = None
+    limit: int = 50
+
+
+class NewEntry(_Query):
+    """A number that is never to be called."""
+
+    number: str
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] = "by hand"
+
+
+def remembered(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    """Let an endpoint run for who has the token, with the store; its errors become answers that name the fix."""
+
+    @wraps(endpoint)
+    async def guarded(request: Request) -> Response:
+        if (refused := refusal(request)) is not None:
+            return refused
+        store = site_of(request).store
+        if store is None or not store.is_open:
+            return error_response(503, "the memory isn't open yet; try again in a moment")
+        try:
+            return await endpoint(request, store)
+        except ValidationError as error:
+            first = error.errors()[0]
+            return error_response(422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+        except (CursorError, NumberError) as error:
+            return error_response(422, str(error))
+        except UnknownRecord as error:
+            return error_response(404, str(error))
+        except StoreUnavailable as error:
+            return error_response(503, str(error))
+
+    return guarded
+
+
+@remembered
+async def calls(request: Request, store: Store) -> Response:
+    """List calls, newest first."""
+    query = CallQuery.model_validate(dict(request.query_params))
+    wanted = CallFilter(
+        since=_aware(query.since),
+        until=_aware(query.until),
+        disposition=query.disposition,
+        number=query.number,
+        direction=query.direction,  # type: ignore[arg-type]  # the pattern allows no others
+        live=query.live,
+    )
+    page = await store.history.page(wanted, cursor=query.cursor, limit=query.limit)
+    return JSONResponse({"calls": [call_fields(record) for record in page.items], "next_cursor": page.next_cursor})
+
+
+@remembered
+async def transcript(request: Request, store: Store) -> Response:
+    """Tell all that was said in a call, and what of ours was heard."""
+    found = await store.history.transcript(request.path_params["call_sid"])
+    return JSONResponse({"call": call_fields(found.call), "turns": [asdict(turn) for turn in found.turns]})
+
+
+@remembered
+async def do_not_call(request: Request, store: Store) -> Response:
+    """List the numbers that are never to be called, or put one on the list."""
+    if request.method == "POST":
+        entry = NewEntry.model_validate_json(await request.body())
+        added = await store.do_not_call.add(entry.number, datetime.now(UTC), entry.reason)
+        return JSONResponse({"added": added}, status_code=201 if added else 200)
+    query = PageQuery.model_validate(dict(request.query_params))
+    page = await store.do_not_call.page(cursor=query.cursor, limit=query.limit)
+    entries = [{"number": one.number, "added_at": one.added_at.isoformat(), "source": one.source} for one in page.items]
+    return JSONResponse({"numbers": entries, "next_cursor": page.next_cursor})
+
+
+@remembered
+async def do_not_call_entry(request: Request, store: Store) -> Response:
+    """Take a number off the list, for a reason that the compliance log keeps."""
+    reason = request.query_params.get("reason", "").strip()
+    if not reason:
+        return error_response(422, "reason: say why the number may be called again")
+    removed = await store.do_not_call.remove(request.path_params["number"], datetime.now(UTC), reason)
+    return Response(status_code=204) if removed else error_response(404, "the number is not on the list")
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
