@@ -35,9 +35,28 @@ SHARE_ASIDES = 0.6
 """In the shards of asides, which came later."""
 ASIDE_SHARDS = (*range(67, 72), *range(80, 88))
 HALTING_SHARDS = range(72, 80)
+HUM_SHARDS = range(88, 92)
+SHARE_HUMS = 0.8
 SHARE_HALTING = 0.7
 """In the shards of callers who halt."""
 _FILLERS = ("um", "um", "uh", "er", "hmm", "like", "you know")
+_HUMS = (*("mm-hm", "uh-huh") * 4, "hmm", "mm", "ah", "oh", "um")
+_SHORT = (
+    "okay",
+    "yeah",
+    "yep",
+    "right",
+    "sure",
+    "yes",
+    "no",
+    "stop",
+    "wait",
+    "what",
+    "hello",
+    "sorry",
+    "who",
+    "really",
+)
 _JOINTS = ("and", "and", "but", "or", "because", "and um", "but uh", "so")
 _OPEN_INTENTS = (
     "book",
@@ -210,7 +229,15 @@ def examples(seed: str, split: str, voices: tuple[str, ...], shard: int = 0) -> 
             yield example
 
 
+def hum(rng: random.Random) -> Spoken:
+    """Draw a hum or a word as short as one, sometimes two of them."""
+    words = [rng.choice(_HUMS if rng.random() < 0.6 else _SHORT) for _ in range(rng.choice((1, 1, 1, 2)))]
+    return _spoken(rng, [" ".join(words)])
+
+
 def _line_of(rng: random.Random, split: str, shard: int) -> Spoken:
+    if shard in HUM_SHARDS and rng.random() < SHARE_HUMS:
+        return hum(rng)
     if shard in HALTING_SHARDS and rng.random() < SHARE_HALTING:
         return halting_line(rng, split)
     if shard in ASIDE_SHARDS and rng.random() < SHARE_ASIDES:

@@ -30,7 +30,7 @@ from scripts.pocket_models.whisper_net import Outputs, Shape, WhisperNet
 
 __all__ = ["evaluate", "train"]
 
-SHARDS = 88
+SHARDS = 92
 LEARNING_RATE = 1.5e-3
 WARM_UP_STEPS = 300
 EMA_DECAY = 0.9985
