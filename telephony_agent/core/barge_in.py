@@ -24,7 +24,7 @@ class BargeInRules:
 
 
 class BargeInJudge:
-    """Judges one call's frames while we are heard; ``reset`` whenever we start or stop."""
+    """Judges one call's frames, in order."""
 
     def __init__(self, rules: BargeInRules) -> None:
         self._rules = rules
@@ -34,7 +34,3 @@ class BargeInJudge:
         """Take one frame; return whether the caller has now taken the floor."""
         self._loud.append(speech and level_dbov >= self._rules.min_level_dbov)
         return sum(self._loud) * FRAME_MS >= self._rules.sustained_ms
-
-    def reset(self) -> None:
-        """Forget what was heard."""
-        self._loud.clear()

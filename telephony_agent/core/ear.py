@@ -44,14 +44,13 @@ class Ear:
         for signal in signals:
             match signal:
                 case SpeechStarted():
-                    self._judge.reset()
                     self.utterance = None
                 case MaybeEnded():
                     self.utterance = signal
                 case SpeechResumed():
                     self.utterance = None
-        if self.in_utterance:
-            self._wants_floor = self._judge.hear(speech=speech, level_dbov=event.level_dbov)
+        # Of every frame: the first of an utterance count as well.
+        self._wants_floor = self._judge.hear(speech=speech, level_dbov=event.level_dbov)
         return signals
 
     def wants_floor(self, *, over_ours: bool) -> bool:
