@@ -11,6 +11,7 @@
     ├── TraceError                       "trace"              a trace can't be read (core.trace)
     ├── RuleError                        "rule"               a rule of a call is unknown or wrong (core.rule_data)
     ├── LeadError                        "lead"               a lead's data can't be used; names the field and the fix
+    ├── TextCallError                    "text_call"          a text conversation can't go on so (live.text_call)
     ├── StoreError                       "store"              the database or what it was asked (store.errors)
     └── EngineError                      "engine"             an engine failed at its job; the call goes on
         ├── ModelLoadError               "model_load"         a model can't be loaded; names the setting and the fix

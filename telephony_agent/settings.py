@@ -51,6 +51,10 @@ class LogLevel(StrEnum):
     ERROR = "ERROR"
 
 
+MIN_SECRET = 16
+"""Characters of a secret that can't be guessed."""
+
+
 class _Section(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="AGENT_", env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True,
@@ -92,10 +96,9 @@ class ServerSettings(_Section):
         if not value:
             return value
         parts = urlsplit(value)
-        loopback = parts.hostname is not None and is_loopback(parts.hostname)
         if not parts.hostname or parts.query or parts.fragment:
             raise ValueError("allowed: https://your-domain, without query")
-        if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
+        if not _is_private(value):
             raise ValueError("allowed: an https:// address (http:// only on loopback), since Twilio needs TLS")
         return value
 
@@ -159,11 +162,44 @@ class LogSettings(_Section):
         return value.upper() if isinstance(value, str) and value.upper() in LogLevel.__members__ else value
 
 
+Days = Annotated[int, Field(ge=1, le=36500)] | None
+
+
 class StoreSettings(_Section):
-    """Where calls are remembered."""
+    """Where calls are remembered, and for how many days each kind of data is; None: for good."""
 
     data_dir: Path = Path(".telephony-agent")
     database_url: SecretStr = SecretStr("")
+    keep_recordings_days: Days = None
+    keep_transcripts_days: Days = None
+    keep_calls_days: Days = None
+    keep_leads_days: Days = None
+
+
+class OutcomeSettings(_Section):
+    """Who is told of each call's outcome. The address is secret too: many services put a key into it."""
+
+    model_config = SettingsConfigDict(env_prefix="AGENT_OUTCOME_")
+
+    webhook: SecretStr = SecretStr("")
+    secret: SecretStr = SecretStr("")
+
+    @field_validator("webhook")
+    @classmethod
+    def _https(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value().strip()
+        if url and not (urlsplit(url).hostname and _is_private(url)):
+            raise ValueError("allowed: an https:// address (http:// only on loopback), since outcomes name people")
+        return SecretStr(url)
+
+    @model_validator(mode="after")
+    def _signed(self) -> Self:
+        if self.webhook.get_secret_value() and len(self.secret.get_secret_value()) < MIN_SECRET:
+            raise ValueError(
+                f"AGENT_OUTCOME_SECRET=(secret): allowed: at least {MIN_SECRET} characters, since "
+                "AGENT_OUTCOME_WEBHOOK is set and what goes there is signed"
+            )
+        return self
 
 
 _S = TypeVar("_S", bound=_Section)
@@ -187,6 +223,7 @@ class Settings:
         self.call = _read(CallSettings, overrides)
         self.log = _read(LogSettings, overrides)
         self.store = _read(StoreSettings, overrides)
+        self.outcome = _read(OutcomeSettings, overrides)
 
 
 def is_loopback(host: str) -> bool:
@@ -197,6 +234,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _is_private(url: str) -> bool:
+    """Tell whether nobody on the way can read what is sent to a URL: by TLS, or because it stays on this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (
+        parts.scheme == "http" and parts.hostname is not None and is_loopback(parts.hostname)
+    )
 
 
 def _read(section: type[_S], overrides: Mapping[str, str]) -> _S:
@@ -227,6 +272,7 @@ def _allowed(section: type[_Section], field: str, message: str) -> str:
     described = section.model_json_schema()["properties"][field]
     if "$ref" in described:
         described = section.model_json_schema()["$defs"][described["$ref"].rsplit("/", 1)[1]]
+    described = next((kind for kind in described.get("anyOf", ()) if "minimum" in kind), described)
     if "enum" in described:
         return f"allowed: {', '.join(map(str, described['enum']))}"
     if "minimum" in described and "maximum" in described:

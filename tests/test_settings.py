@@ -24,7 +24,7 @@ def test_defaults_are_safe() -> None:
     settings = Settings()
     assert (settings.server.host, settings.server.port) == ("127.0.0.1", 8080)
     assert settings.model.models is ModelSet.STANDARD
-    assert settings.model.vad is VadKind.WEBRTC
+    assert settings.model.vad is VadKind.BOTH
     assert not settings.server.allow_unsigned
     assert not settings.log.log_transcripts
 
@@ -42,6 +42,7 @@ def test_defaults_are_safe() -> None:
         ("AGENT_PUBLIC_URL", "agent.example", "https://"),
         ("AGENT_TRANSFER_NUMBER", "555", "E.164"),
         ("AGENT_STT_WINDOW", "7", "auto, 30"),
+        ("AGENT_KEEP_CALLS_DAYS", "0", "a number from 1 to 36500"),
     ],
 )
 def test_a_wrong_value_names_the_variable_the_value_and_what_is_allowed(name: str, value: str, allowed: str) -> None:
@@ -71,3 +72,18 @@ def test_a_dotenv_file_is_read_and_the_environment_wins(monkeypatch: pytest.Monk
     assert Settings().log.log_level is LogLevel.DEBUG
     monkeypatch.setenv("AGENT_PORT", "9002")
     assert Settings().server.port == 9002
+
+
+@pytest.mark.parametrize("url", ["http://crm.example/hook", "crm.example", "ftp://127.0.0.1/hook", "https:///hook"])
+def test_outcomes_go_only_where_nobody_reads_along(url: str) -> None:
+    with pytest.raises(SettingError, match=r"AGENT_OUTCOME_WEBHOOK=\(secret\): allowed: an https:// address"):
+        Settings(AGENT_OUTCOME_WEBHOOK=url, AGENT_OUTCOME_SECRET="a secret of the tests")
+
+
+def test_outcomes_are_not_sent_unsigned() -> None:
+    with pytest.raises(
+        SettingError, match=r"AGENT_OUTCOME_SECRET=\(secret\): allowed: at least 16 characters"
+    ) as wrong:
+        Settings(AGENT_OUTCOME_WEBHOOK="https://crm.example/hook?key=sesame", AGENT_OUTCOME_SECRET="sesame")
+    assert "sesame" not in str(wrong.value)
+    Settings(AGENT_OUTCOME_WEBHOOK="http://127.0.0.1:9000/hook", AGENT_OUTCOME_SECRET="a secret of the tests")

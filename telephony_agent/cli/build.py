@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from importlib import resources
+from pathlib import Path
 
 from loguru import logger
 
@@ -17,7 +18,8 @@ from telephony_agent.errors import PlaybookError
 from telephony_agent.live.engine_room import Deadlines, EngineRoom, Engines
 from telephony_agent.sales.phrasebook import SentenceEnds
 from telephony_agent.sales.playbook import Playbook
-from telephony_agent.settings import CallSettings, ModelSettings, TurnEnd, VadKind
+from telephony_agent.settings import CallSettings, ModelSettings, Settings, TurnEnd, VadKind
+from telephony_agent.store import Store
 from telephony_agent.telemetry import Metrics
 
 CONFIRMING_PROBABILITY = 0.3
@@ -35,13 +37,36 @@ def load_playbook(settings: CallSettings) -> Playbook:
             (resources.files("telephony_agent.sales") / "default_playbook.yaml").read_text(encoding="utf-8")
         )
     try:
-        text = settings.playbook.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PlaybookError(f"AGENT_PLAYBOOK={str(settings.playbook)!r}: can't be read: {error}") from error
-    try:
-        return Playbook.parse(text)
+        return read_playbook(settings.playbook)
     except PlaybookError as error:
-        raise PlaybookError(f"AGENT_PLAYBOOK={str(settings.playbook)!r}: {error}") from error
+        raise PlaybookError(f"AGENT_PLAYBOOK={error}") from error
+
+
+def read_playbook(file: Path) -> Playbook:
+    """Read a playbook of the user's.
+
+    Raises:
+        PlaybookError: it can't be read, or something in it is wrong; the message begins with the file.
+    """
+    try:
+        return Playbook.parse(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlaybookError(f"{str(file)!r}: can't be read: {error}") from error
+    except PlaybookError as error:
+        raise PlaybookError(f"{str(file)!r}: {error}") from error
+
+
+def build_store(settings: Settings) -> Store:
+    """Build the store that the settings name; whoever uses it opens it.
+
+    Raises:
+        SettingError: the database's URL is not usable.
+    """
+    return Store(
+        settings.store.data_dir,
+        settings.store.database_url.get_secret_value(),
+        delivers=bool(settings.outcome.webhook.get_secret_value()),
+    )
 
 
 def load_engine_room(settings: ModelSettings, call: CallSettings, metrics: Metrics | None = None) -> EngineRoom:

@@ -10,7 +10,11 @@ import sys
 import typer
 
 from telephony_agent import __version__
+from telephony_agent.cli.calls import calls
+from telephony_agent.cli.chat import chat
+from telephony_agent.cli.memory import compliance_app, do_not_call_app, forget, leads_app
 from telephony_agent.cli.models import app as models_app
+from telephony_agent.cli.playbook import app as playbook_app
 from telephony_agent.cli.replay import replay
 from telephony_agent.cli.serve import serve
 from telephony_agent.cli.simulate import simulate
@@ -25,7 +29,14 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(simulate)
+app.command()(chat)
 app.command()(replay)
+app.command()(calls)
+app.command()(forget)
+app.add_typer(leads_app, name="leads")
+app.add_typer(do_not_call_app, name="do-not-call")
+app.add_typer(compliance_app, name="compliance")
+app.add_typer(playbook_app, name="playbook")
 app.add_typer(models_app, name="models")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -12,17 +13,19 @@ from starlette.applications import Starlette
 
 from telephony_agent.carrier.signature import SignatureCheck
 from telephony_agent.carrier.twiml import TwimlDocuments
-from telephony_agent.cli.build import call_rules, load_engine_room, load_playbook, turn_judge
+from telephony_agent.cli.build import build_store, call_rules, load_engine_room, load_playbook, turn_judge
+from telephony_agent.cli.chores import Chores
 from telephony_agent.errors import SettingError, TelephonyAgentError
 from telephony_agent.live.engine_room import EngineRoom, render_announcements
 from telephony_agent.live.sales_desk import SalesDesk
 from telephony_agent.live.switchboard import Switchboard, opening
+from telephony_agent.live.text_call import TextTerms
+from telephony_agent.live.text_desk import TextDesk
 from telephony_agent.live.trace_file import TraceFolder
 from telephony_agent.live.watch import Watch
 from telephony_agent.sales.phrasebook import Phrasebook
 from telephony_agent.sales.playbook import Playbook
 from telephony_agent.settings import ModelSet, Settings
-from telephony_agent.store import Store
 from telephony_agent.telemetry import set_up_logging
 from telephony_agent.web.app import create_app
 from telephony_agent.web.server import PoliteServer, server_config
@@ -35,6 +38,8 @@ def serve() -> None:
     """Answer calls. Settings come from the environment and from .env; .env.example lists them all."""
     settings = Settings()
     set_up_logging(settings.log.log_level.value, as_json=settings.log.log_json)
+    # It logs the whole URL of each request, and that of the webhook for outcomes may hold a key.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     server = AgentServer(settings)
     server.run()
     if server.failure is not None:
@@ -55,7 +60,8 @@ class AgentServer:
         self._settings = settings
         self._playbook = load_playbook(settings.call)
         self._site = build_site(settings)
-        self._store = Store(settings.store.data_dir, settings.store.database_url.get_secret_value())
+        self._store = build_store(settings)
+        self._chores = Chores(self._store, settings.outcome, settings.store)
         self._site.store = self._store
         trace_dir = settings.log.trace_dir
         self._traces = TraceFolder(trace_dir) if trace_dir is not None else None
@@ -75,6 +81,7 @@ class AgentServer:
             yield
         finally:
             room = await loading
+            await self._chores.close()
             if self._store.is_open:
                 await self._store.close()
             if room is not None:
@@ -82,7 +89,14 @@ class AgentServer:
             if self._traces is not None:
                 await asyncio.to_thread(self._traces.close)
 
+    @property
+    def _takes_notes(self) -> bool:
+        # The pocket model has never seen a note.
+        return self._settings.model.models is not ModelSet.POCKET
+
     async def _drain(self) -> None:
+        if self._site.text_desk is not None:
+            self._site.text_desk.close()
         if self._site.switchboard is not None:
             await self._site.switchboard.drain(DRAIN_S)
 
@@ -93,6 +107,7 @@ class AgentServer:
             await self._store.open()
             for call_id in await self._store.recover(datetime.now(UTC)):
                 logger.bind(call_sid=call_id).warning("A call of a server that died was concluded")
+            self._chores.start()
             room = await asyncio.to_thread(load_engine_room, settings.model, settings.call, self._site.metrics)
             announcements = await asyncio.to_thread(
                 render_announcements,
@@ -118,12 +133,22 @@ class AgentServer:
             call_rules(settings.call, judge),
             max_calls=settings.server.max_calls,
             desk=SalesDesk(self._playbook, can_transfer=bool(self._site.transfer_number)),
-            # The pocket model has never seen a note.
-            takes_notes=settings.model.models is not ModelSet.POCKET,
+            takes_notes=self._takes_notes,
             watch=Watch(self._site.metrics, self._traces, settings.log.log_transcripts, self._store.recorder),
         )
+        self._site.text_desk = self._text_desk(room)
         self._announce(self._playbook)
         return room
+
+    def _text_desk(self, room: EngineRoom) -> TextDesk:
+        terms = TextTerms(
+            room.engines.responder,
+            room.responding,
+            room.deadlines.respond_s,
+            Phrasebook.shipped(self._playbook.language),
+            takes_notes=self._takes_notes,
+        )
+        return TextDesk(SalesDesk(self._playbook), terms, recorder=self._store.recorder)
 
     def _announce(self, playbook: Playbook) -> None:
         if self._settings.model.models is ModelSet.POCKET:

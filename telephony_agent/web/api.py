@@ -13,13 +13,20 @@ from telephony_agent.core.conversation import Turn
 from telephony_agent.live.switchboard import Call, CallState
 from telephony_agent.sales.moments import Moment
 from telephony_agent.sales.outcome import Outcome
+from telephony_agent.store import RecorderHealth
 from telephony_agent.telemetry import mask_number
 from telephony_agent.web.site import site_of
 
 
 async def healthz(request: Request) -> Response:
-    """Say that the process is alive."""
-    return PlainTextResponse("ok")
+    """Say that the process is alive; with ``?verbose``, also how the writing of what calls leave behind goes."""
+    if "verbose" not in request.query_params:
+        return PlainTextResponse("ok")
+    site = site_of(request)
+    health = site.store.recorder.health if site.store is not None else RecorderHealth()
+    # No words of the database's: anybody may ask.
+    recorder = {"healthy": health.healthy, "pending": health.pending, "lost": health.lost, "refused": health.refused}
+    return JSONResponse({"ready": site.ready, "recorder": recorder})
 
 
 async def readyz(request: Request) -> Response:

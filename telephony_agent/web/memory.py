@@ -15,6 +15,8 @@ from starlette.responses import JSONResponse, Response
 from telephony_agent.store import (
     CallFilter,
     CursorError,
+    DuplicateLead,
+    ImportRefused,
     NumberError,
     Store,
     StoreUnavailable,
@@ -22,6 +24,7 @@ from telephony_agent.store import (
 )
 from telephony_agent.store.rows import call_fields
 from telephony_agent.web.api import error_response, refusal
+from telephony_agent.web.body import BodyTooLarge, body_of
 from telephony_agent.web.site import site_of
 
 Endpoint = Callable[[Request, Store], Awaitable[Response]]
@@ -51,6 +54,12 @@ class PageQuery(_Query):
     limit: int = 50
 
 
+class RemovalQuery(_Query):
+    """Why a number may be called again."""
+
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
 class NewEntry(_Query):
     """A number that is never to be called."""
 
@@ -73,10 +82,14 @@ def remembered(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
         except ValidationError as error:
             first = error.errors()[0]
             return error_response(422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
-        except (CursorError, NumberError) as error:
+        except (CursorError, ImportRefused, NumberError) as error:
             return error_response(422, str(error))
         except UnknownRecord as error:
             return error_response(404, str(error))
+        except DuplicateLead as error:
+            return error_response(409, str(error))
+        except BodyTooLarge as error:
+            return error_response(413, str(error))
         except StoreUnavailable as error:
             return error_response(503, str(error))
 
@@ -110,7 +123,7 @@ async def transcript(request: Request, store: Store) -> Response:
 async def do_not_call(request: Request, store: Store) -> Response:
     """List the numbers that are never to be called, or put one on the list."""
     if request.method == "POST":
-        entry = NewEntry.model_validate_json(await request.body())
+        entry = NewEntry.model_validate_json(await body_of(request))
         added = await store.do_not_call.add(entry.number, datetime.now(UTC), entry.reason)
         return JSONResponse({"added": added}, status_code=201 if added else 200)
     query = PageQuery.model_validate(dict(request.query_params))
@@ -122,10 +135,8 @@ async def do_not_call(request: Request, store: Store) -> Response:
 @remembered
 async def do_not_call_entry(request: Request, store: Store) -> Response:
     """Take a number off the list, for a reason that the compliance log keeps."""
-    reason = request.query_params.get("reason", "").strip()
-    if not reason:
-        return error_response(422, "reason: say why the number may be called again")
-    removed = await store.do_not_call.remove(request.path_params["number"], datetime.now(UTC), reason)
+    query = RemovalQuery.model_validate(dict(request.query_params))
+    removed = await store.do_not_call.remove(request.path_params["number"], datetime.now(UTC), query.reason)
     return Response(status_code=204) if removed else error_response(404, "the number is not on the list")
 
 

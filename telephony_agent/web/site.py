@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from telephony_agent.carrier.signature import SignatureCheck
 from telephony_agent.carrier.twiml import TwimlDocuments
 from telephony_agent.live.switchboard import Switchboard
+from telephony_agent.live.text_desk import TextDesk
 from telephony_agent.store import Store
 from telephony_agent.telemetry import Metrics
 
@@ -31,6 +32,8 @@ class Site:
     switchboard: Switchboard | None = None
     store: Store | None = None
     """What is remembered of calls; None where nothing is."""
+    text_desk: TextDesk | None = None
+    """The calls by text; None until the models are warm."""
     metrics: Metrics = field(default_factory=Metrics)
 
     @property

@@ -1,0 +1,98 @@
+"""Keeps the text calls of a server: a bounded number that is live, and the last ones that ended."""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from dataclasses import replace
+
+from telephony_agent.core.events import EndReason
+from telephony_agent.live.call_book import CallBook
+from telephony_agent.live.sales_desk import SalesDesk
+from telephony_agent.live.text_call import TextCall, TextCallError, TextTerms
+from telephony_agent.sales.guide import Guide
+from telephony_agent.sales.guide_state import Setting
+from telephony_agent.sales.lead import Lead
+from telephony_agent.store import NewCall, Recorder
+
+MAX_LIVE = 20
+"""Each live call holds a cache of the responder's."""
+KEPT_CALLS = 500
+
+
+class NoPlaceError(TextCallError):
+    """There is no place for another text call."""
+
+    code = "no_place"
+
+
+class TextDesk:
+    """All text calls of a server. Lives on the event loop."""
+
+    def __init__(
+        self,
+        desk: SalesDesk,
+        terms: TextTerms,
+        *,
+        recorder: Recorder | None = None,
+        max_live: int = MAX_LIVE,
+        kept_calls: int = KEPT_CALLS,
+    ) -> None:
+        """Take what the calls share; without ``recorder`` they aren't written down."""
+        self._desk = desk
+        self._terms = terms
+        self._recorder = recorder
+        self._max_live = max_live
+        self._kept_calls = kept_calls
+        self._closed = False
+        self._live: dict[str, TextCall] = {}
+        self._over: OrderedDict[str, TextCall] = OrderedDict()
+
+    def start(self, lead: Lead) -> TextCall:
+        """Begin a call with somebody.
+
+        Raises:
+            NoPlaceError: as many are live as may be, or the server goes down.
+        """
+        if self._closed:
+            raise NoPlaceError("the server is going down")
+        if len(self._live) >= self._max_live:
+            raise NoPlaceError(f"{self._max_live} text calls are live already; end one, or try again later")
+        setting = self._setting(lead)
+        guide = self._desk.guide(setting)
+        call_id = f"T{secrets.token_hex(16)}"
+        call = TextCall(call_id, setting, guide, self._terms, book=self._book(call_id, lead, guide), ended=self._keep)
+        self._live[call_id] = call
+        return call
+
+    def find(self, call_id: str) -> TextCall | None:
+        """Return a call that is live or lately ended."""
+        return self._live.get(call_id) or self._over.get(call_id)
+
+    def close(self) -> None:
+        """End all calls and begin no more: the server goes down."""
+        self._closed = True
+        for call in list(self._live.values()):
+            call.end(EndReason.SHUTDOWN)
+
+    def _setting(self, lead: Lead) -> Setting:
+        setting = self._desk.setting(lead.phone)
+        # By text nobody can be connected to a person: they are offered a call instead.
+        return replace(setting, lead=lead, zone=lead.zone or setting.zone, can_transfer=False)
+
+    def _book(self, call_id: str, lead: Lead, guide: Guide) -> CallBook | None:
+        if self._recorder is None:
+            return None
+        new = NewCall(
+            call_id=call_id, direction="inbound", started_at=self._terms.clock(), channel="text", number=lead.phone
+        )
+        book = CallBook(self._recorder.call(call_id), new, guide)
+        book.answered()
+        return book
+
+    def _keep(self, call: TextCall) -> None:
+        """Remember a call that ended, and forget the oldest."""
+        del self._live[call.call_id]
+        self._over[call.call_id] = call
+        while len(self._over) > self._kept_calls:
+            self._over.popitem(last=False)
