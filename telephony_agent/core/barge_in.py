@@ -18,7 +18,7 @@ class BargeInRules:
     """What it takes to be let in."""
 
     sustained_ms: int = 120
-    window_ms: int = 320
+    window_ms: int = 400
     min_level_dbov: float = -40.0
     """A caller speaks at about -25 dBov."""
 

@@ -66,7 +66,7 @@ class CallRules:
     endpointing: EndpointingRules = field(default_factory=EndpointingRules)
     barge_in: BargeInRules = field(default_factory=BargeInRules)
     judge: TurnJudge = field(default_factory=RuleJudge)
-    aside_up_to_ms: int = 2500
+    aside_up_to_ms: int = 4000
     """Speech over our own that lasts longer wants the floor, whatever its words."""
     aside_wait_ms: int = 220
     """The trailing silence after which we go on where an aside had stopped us."""

@@ -51,8 +51,8 @@ class Waits:
 
     answer_ms: int = 320
     complete_ms: int = 480
-    value_ms: int = 640
-    unsure_ms: int = 700
+    value_ms: int = 720
+    unsure_ms: int = 720
     incomplete_ms: int = 1400
     unknown_ms: int = 1000
 
