@@ -14,7 +14,7 @@ from telephony_agent.core.events import EndReason
 from tests.calls.families import FAMILIES, tell
 from tests.calls.stage import ANNOUNCEMENTS
 
-STORIES = int(os.environ.get("STORIES", "40"))
+STORIES = int(os.environ.get("STORIES", "20"))
 LONGEST_GAP_S = 3.0
 
 
