@@ -159,7 +159,7 @@ def heard_values(text: str, listening: Listening) -> Mapping[SlotName, Value]:
 
 def is_bare_answer(text: str) -> bool:
     """Tell whether the words around a number leave it an answer to a question."""
-    return all(word in _ANSWER_WORDS or word in SMALL or word[0].isdigit() for word in tokens(text))
+    return all(word in _ANSWER_WORDS or word in SMALL or word[0].isdecimal() for word in tokens(text))
 
 
 def _phone(text: str, listening: Listening) -> str:

@@ -79,7 +79,7 @@ def figures(text: str) -> frozenset[Figure]:
 
 def is_figure(word: str) -> bool:
     """Tell whether a word is a figure or a part of one."""
-    return word[0].isdigit() or word in SMALL or word in SCALES
+    return word[0].isdecimal() or word in SMALL or word in SCALES
 
 
 def _unit(words: list[str], start: int, end: int) -> Unit:

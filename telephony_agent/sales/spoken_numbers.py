@@ -106,7 +106,7 @@ def _below_hundred(tokens: Sequence[str], start: int) -> tuple[float, int] | Non
     if start >= len(tokens):
         return None
     token = tokens[start]
-    if token[0].isdigit() and ":" not in token:
+    if token[0].isdecimal() and ":" not in token:
         return float(token), start + 1
     if token not in SMALL:
         return None
@@ -149,7 +149,7 @@ def _digits_at(tokens: Sequence[str], place: int) -> tuple[str, int] | None:
         repeated = "0" if tokens[place + 1] in _ZEROS else str(SMALL.get(tokens[place + 1], tokens[place + 1]))
         return (repeated * _REPEATS[token], place + 2) if len(repeated) == 1 and repeated.isdecimal() else None
     read = _below_hundred(tokens, place)
-    if read is None or token[0].isdigit():
+    if read is None or token[0].isdecimal():
         return None
     value, end = read
     if value < 10 and end < len(tokens) and tokens[end] == "hundred":

@@ -49,7 +49,7 @@ def tokens(text: str) -> list[str]:
     lowered = unicodedata.normalize("NFKC", text).lower()
     for match in _TOKEN.finditer(lowered):
         said = match[0]
-        if said == "k" and lowered[: match.start()][-1:].isdigit():
+        if said == "k" and lowered[: match.start()][-1:].isdecimal():
             found.append("thousand")
         elif match.lastgroup == "number":
             found.append(said.replace(",", ""))

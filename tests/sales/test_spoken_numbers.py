@@ -70,3 +70,8 @@ def test_digits_read_out_are_understood_as_themselves(digits: str) -> None:
 def test_any_text_can_be_read_for_numbers(text: str) -> None:
     numbers(tokens(text))
     digit_runs(tokens(text))
+
+
+def test_a_digit_that_is_no_decimal_is_no_number() -> None:
+    for text in ("❶", "call ❶ now"):
+        assert not digit_runs(tokens(text))
