@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 from telephony_agent.core.conversation import Turn
 from telephony_agent.sales.guide import Guide
-from telephony_agent.sales.moments import Moment
 from telephony_agent.sales.outcome import Outcome
 from telephony_agent.store import CallRecorder, NewCall, NextStep, TurnRecord
 from telephony_agent.store import Outcome as OutcomeRecord
@@ -75,10 +74,7 @@ def _outcome(outcome: Outcome) -> OutcomeRecord:
         line_result=outcome.line_result.value,
         ended_at=_now(),
         summary=outcome.summary,
-        slots={
-            name.value: value.in_words() if isinstance(value, Moment) else str(value)
-            for name, value in outcome.slots.items()
-        },
+        slots=dict(outcome.told),
         next_step=NextStep(step.kind.value, step.at, step.zone) if step is not None else None,
         opted_out=outcome.opted_out,
     )

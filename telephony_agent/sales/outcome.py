@@ -48,6 +48,14 @@ class Outcome:
     """Whether the caller heard who and what was calling."""
 
     @property
+    def told(self) -> Mapping[str, str]:
+        """What the caller told us, by slot, in words."""
+        return {
+            name.value: value.in_words() if isinstance(value, Moment) else str(value)
+            for name, value in self.slots.items()
+        }
+
+    @property
     def hubspot(self) -> str:
         """Return HubSpot's label for the outcome."""
         return hubspot_outcome(self.disposition, self.line_result)

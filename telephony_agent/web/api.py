@@ -11,7 +11,6 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from telephony_agent.core.conversation import Turn
 from telephony_agent.live.switchboard import Call, CallState
-from telephony_agent.sales.moments import Moment
 from telephony_agent.sales.outcome import Outcome
 from telephony_agent.store import RecorderHealth
 from telephony_agent.telemetry import mask_number
@@ -83,10 +82,7 @@ def _describe_outcome(outcome: Outcome) -> dict[str, Any]:
     return {
         "disposition": outcome.disposition.value,
         "line_result": outcome.line_result.value,
-        "slots": {
-            name.value: value.in_words() if isinstance(value, Moment) else str(value)
-            for name, value in outcome.slots.items()
-        },
+        "slots": dict(outcome.told),
         "summary": outcome.summary,
         "next_step": None
         if step is None

@@ -1,4 +1,4 @@
-"""Whole calls in virtual time."""
+"""Whole calls in virtual time: turns, their ends, failures and the end of the call."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import pytest
 
 from telephony_agent.core.call_terms import CallRules
 from telephony_agent.core.completeness import ModelJudge
-from telephony_agent.core.conversation import TurnInput
 from telephony_agent.core.events import CancelReply, EndReason, LoadChanged, Respond, SendClear, SendMark, Stage
 from tests.calls.stage import ANNOUNCEMENTS, Call
 
@@ -136,126 +135,6 @@ def test_a_pause_in_the_middle_of_a_sentence_is_one_turn() -> None:
     assert len(call.sent(Respond)) == 1
 
 
-def test_barge_in_cuts_the_reply_to_what_was_heard() -> None:
-    long = "We have three plans, and the first of them is the starter plan for nineteen dollars a month."
-    call = Call([long, "Of course."])
-    call.caller_listens()
-    call.caller_says("tell me about the plans")
-    call.caller_waits(2.2)
-    call.caller_says("no stop please")
-    call.caller_listens()
-    interrupted = call.turns[1]
-    assert interrupted.interrupted
-    assert interrupted.reply == long
-    assert 0 < len(interrupted.reply_heard) < len(long)
-    assert long.startswith(interrupted.reply_heard)
-    assert call.prompts[1][-2] == {"role": "assistant", "content": interrupted.reply_heard}
-    assert call.prompts[1][-1] == {"role": "user", "content": "no stop please"}
-
-
-def test_a_caller_who_speaks_right_after_the_greeting_is_not_taken_for_its_echo() -> None:
-    call = Call(["It costs ten dollars a month for every seat that you have."])
-    call.caller_listens()
-    call.caller_says("how much is it")
-    call.caller_waits(1.6)
-    call.caller_says("what about the team plan", seconds=2.0)
-    assert call.sent(SendClear)
-
-
-def test_after_a_barge_in_nothing_of_the_old_reply_is_played() -> None:
-    call = Call(["A very long reply that goes on, and on, and on, for as long as it can.", "Yes?"])
-    call.caller_listens()
-    call.caller_says("tell me more")
-    call.caller_waits(2.0)
-    call.caller_says("wait a moment please")
-    played = len(call.twin.played)
-    assert call.sent(SendClear)
-    assert not call.twin.queue
-    call.caller_waits(0.4)
-    assert len(call.twin.played) == played
-
-
-LONG = "We have three plans, and the first of them is the starter plan for nineteen dollars a month."
-
-
-@pytest.mark.parametrize("sound", ["mm-hm", "okay right", ""])
-def test_an_aside_pauses_us_and_we_go_on_from_the_word_where_we_stopped(sound: str) -> None:
-    call = Call([LONG, "Another."])
-    call.caller_listens()
-    call.caller_says("tell me about the plans")
-    call.caller_waits(2.2)
-    call.caller_says(sound, seconds=0.4)
-    call.caller_listens()
-    assert call.sent(SendClear), "it was clear at first that somebody spoke"
-    assert call.heard[1] == LONG
-    assert not call.turns[1].interrupted
-    assert (call.turns[2].input, call.turns[2].transcript) == (TurnInput.ASIDE, sound)
-    call.caller_says("how much does it cost")
-    call.caller_listens()
-    assert call.prompts[1][-2:] == [
-        {"role": "assistant", "content": LONG},
-        {"role": "user", "content": "how much does it cost"},
-    ]
-    assert [turn.number for turn in call.turns] == [0, 1, 2, 3]
-    assert call.heard[3] == "Another."
-
-
-def test_an_aside_over_a_goodbye_does_not_keep_the_line_open() -> None:
-    call = Call(["Thank you for your time today, and goodbye. [END_CALL]"])
-    call.caller_listens()
-    call.caller_says("not interested")
-    call.caller_waits(1.5)
-    call.caller_says("okay", seconds=0.4)
-    call.caller_listens()
-    assert call.heard[1] == "Thank you for your time today, and goodbye."
-    assert call.hung_up is not None
-    assert call.hung_up.reason is EndReason.AGENT
-
-
-def test_long_speech_over_ours_is_an_interruption_even_when_it_can_not_be_understood() -> None:
-    call = Call(["It works with the calendar that you have, and with the one that you had before that."])
-    call.caller_listens()
-    call.caller_says("tell me about the plans")
-    call.caller_waits(2.2)
-    call.caller_says("", seconds=4.5)
-    call.caller_listens()
-    assert call.turns[1].interrupted
-    assert call.heard[2] == ANNOUNCEMENTS.not_understood.text
-
-
-def test_an_aside_while_the_reply_is_still_being_worded_loses_none_of_it() -> None:
-    call = Call([LONG], word_s=0.4)
-    call.caller_listens()
-    call.caller_says("tell me about the plans")
-    call.caller_waits(3.0)
-    call.caller_says("mm-hm", seconds=0.4)
-    call.caller_listens()
-    fillers = [filler.text for filler in ANNOUNCEMENTS.fillers]
-    heard = call.heard[1]
-    for filler in fillers:
-        heard = heard.replace(f"{filler} ", "")
-    assert heard == LONG
-
-
-def test_a_click_over_our_speech_does_not_stop_it() -> None:
-    call = Call()
-    call.caller_waits(0.3)
-    call.caller_says("", seconds=0.1)
-    call.caller_listens()
-    assert not call.sent(SendClear)
-    assert call.heard == [GREETING]
-
-
-def test_marks_that_come_back_by_clear_are_not_heard() -> None:
-    call = Call(["One long sentence that will be cut off by the caller very soon indeed.", "Yes."])
-    call.caller_listens()
-    call.caller_says("go on")
-    call.caller_waits(1.5)
-    call.caller_says("stop it now")
-    call.caller_listens()
-    assert call.turns[1].reply_heard != call.turns[1].reply
-
-
 def test_the_caller_who_goes_on_withdraws_the_reply_and_is_answered_once() -> None:
     call = Call(["First answer that is wrong.", "Thursday it is."], first_token_s=0.6)
     call.caller_listens()
@@ -299,18 +178,6 @@ def test_a_goodbye_ends_even_when_its_mark_never_comes_back() -> None:
     call.caller_waits(6.0)
     assert call.hung_up is not None
     assert call.heard[-1] == "Bye."
-
-
-def test_a_silent_caller_is_reprompted_twice_and_then_left() -> None:
-    call = Call()
-    call.caller_waits(60.0)
-    assert call.hung_up is not None
-    assert call.hung_up.reason is EndReason.SILENCE
-    assert call.heard == [
-        GREETING,
-        *(reprompt.text for reprompt in ANNOUNCEMENTS.reprompts),
-        ANNOUNCEMENTS.silence_goodbye.text,
-    ]
 
 
 @pytest.mark.parametrize("stage", list(Stage))
@@ -361,16 +228,6 @@ def test_the_call_ends_at_its_longest() -> None:
     assert call.heard[-1].endswith(ANNOUNCEMENTS.time_up.text)
 
 
-def test_keys_are_input_like_speech_and_stop_us() -> None:
-    call = Call(["I noted five five five."])
-    call.caller_waits(0.4)
-    call.caller_presses("555")
-    call.caller_listens()
-    assert call.turns[1].transcript == "5 5 5"
-    assert call.heard[1] == "I noted five five five."
-    assert call.turns[0].interrupted
-
-
 def test_a_caller_who_hangs_up_in_the_middle_leaves_the_truth_behind() -> None:
     call = Call()
     call.caller_waits(0.5)
@@ -403,60 +260,6 @@ def test_a_ten_minute_call_keeps_its_prompt_within_the_budget() -> None:
     sizes = [sum(len(message["content"].split()) + 5 for message in prompt) for prompt in call.prompts]
     assert max(sizes) <= 400
     assert call.prompts[-1][0] == {"role": "system", "content": "You are Ava."}
-
-
-def test_no_noise_stops_a_price_but_a_hard_stop_does() -> None:
-    price = "The team plan costs forty nine dollars a month, for as many people as you want to have in it."
-    for words, stops in (("", False), ("mm-hm", False), ("stop", True), ("wait who is this", True)):
-        call = Call([price, "Sure."])
-        call.caller_listens()
-        call.caller_says("how much is the team plan")
-        call.caller_waits(2.0)
-        call.caller_says(words, seconds=3.0)
-        call.caller_listens()
-        assert call.turns[1].interrupted is stops
-        assert (call.heard[1] == price) is not stops
-
-
-def test_talk_to_somebody_else_is_an_aside_and_we_go_on_from_the_word() -> None:
-    reply = "It works with the calendar that you have, and with the one that you had before that."
-    call = Call([reply])
-    call.caller_listens()
-    call.caller_says("tell me about it please")
-    call.caller_waits(2.0)
-    call.caller_says("close the door please honey", seconds=1.6)
-    call.caller_listens()
-    assert call.heard[1] == reply
-    assert call.turns[2].input is TurnInput.ASIDE
-    assert call.turns[2].transcript == "close the door please honey"
-    assert len(call.prompts) == 1
-
-
-def test_who_asks_us_to_wait_is_not_asked_whether_he_is_there() -> None:
-    call = Call(["Sure, take your time.", "It is ten dollars."])
-    call.caller_listens()
-    call.caller_says("hold on a second please")
-    call.caller_listens()
-    call.caller_waits(40.0)
-    call.caller_says("put it over there please")
-    call.caller_waits(5.0)
-    assert [turn.input for turn in call.turns[2:]] == [TurnInput.ASIDE]
-    call.caller_says("so how much is it then")
-    call.caller_listens()
-    assert call.heard[-1] == "It is ten dollars."
-    call.caller_waits(8.0)
-    assert call.turns[-1].input is TurnInput.SILENCE
-
-
-def test_who_never_comes_back_is_asked_after_a_minute() -> None:
-    call = Call(["Sure, take your time."])
-    call.caller_listens()
-    call.caller_says("hold on a second please")
-    call.caller_listens()
-    call.caller_waits(59.0)
-    assert call.turns[-1].input is TurnInput.SPEECH
-    call.caller_waits(2.0)
-    assert call.turns[-1].input is TurnInput.SILENCE
 
 
 def test_a_caller_who_goes_on_before_we_are_heard_is_still_in_the_same_turn() -> None:
@@ -496,83 +299,3 @@ def test_nothing_is_begun_ahead_while_work_waits_for_the_engines() -> None:
     call.caller_listens()
     assert call.turns[2].timings["speculated"] == 1
     assert call.turns[2].timings["saved_ms"] > 100
-
-
-def test_a_transcriber_that_takes_too_long_over_an_aside_does_not_keep_us_silent() -> None:
-    reply = "It works with the calendar that you have, and with the one that you had before that."
-    call = Call([reply], transcribe_s=0.1)
-    call.caller_listens()
-    call.caller_says("tell me about it please")
-    call.caller_waits(2.0)
-    call._delays = (4.0, 0.1, 0.02)
-    call.caller_says("mm-hm", seconds=0.5)
-    call.caller_listens()
-    assert call.heard[1] == reply
-    assert call.turns[2].transcript == "mm-hm"
-    assert call.longest_pause_s() < 2.0
-
-
-def test_an_interruption_whose_words_come_late_stops_us_after_all() -> None:
-    reply = "It works with the calendar that you have, and with the one that you had before, and with many others too."
-    call = Call([reply, "Ten dollars."], transcribe_s=0.1)
-    call.caller_listens()
-    call.caller_says("tell me about it please")
-    call.caller_waits(2.0)
-    call._delays = (2.0, 0.1, 0.02)
-    call.caller_says("how much is it", seconds=0.8)
-    call.caller_listens()
-    assert call.turns[1].interrupted
-    assert call.turns[2].transcript == "how much is it"
-    assert call.heard[2] == "Ten dollars."
-
-
-@pytest.mark.parametrize(
-    ("question", "keys", "transcript"),
-    [
-        ("Do you have a minute?", "1", "yes"),
-        ("Do you have a minute?", "2", "no"),
-        ("What is your phone number?", "5550142#", "5 5 5 0 1 4 2"),
-        ("What is your phone number?", "012*555#", "5 5 5"),
-        ("How many are you?", "12", "1 2"),
-    ],
-)
-def test_keys_answer_the_question_that_is_open(question: str, keys: str, transcript: str) -> None:
-    call = Call([question, "Thanks."])
-    call.caller_listens()
-    call.caller_says("tell me more about it")
-    call.caller_listens()
-    call.caller_presses(keys)
-    call.caller_listens()
-    assert call.turns[-1].input is TurnInput.DTMF
-    assert call.turns[-1].transcript == transcript
-
-
-def test_slow_fingers_may_take_their_time_over_a_number() -> None:
-    call = Call(["What is your phone number?", "Thanks."])
-    call.caller_listens()
-    call.caller_says("call me back please would you")
-    call.caller_listens()
-    for key in "5550":
-        call.caller_presses(key)
-        call.caller_waits(2.5)
-    call.caller_listens()
-    assert call.turns[-1].transcript == "5 5 5 0"
-
-
-def test_zero_connects_to_a_person_where_there_is_one() -> None:
-    call = Call(transfers=True)
-    call.caller_listens()
-    call.caller_presses("0")
-    call.caller_listens()
-    assert call.hung_up is not None
-    assert call.hung_up.reason is EndReason.TRANSFER
-    assert call.heard[-1] == "I'll connect you."
-
-
-def test_zero_asks_for_a_person_where_there_is_none_to_connect_to() -> None:
-    call = Call(["A colleague will call you back."])
-    call.caller_listens()
-    call.caller_presses("0")
-    call.caller_listens()
-    assert call.turns[-1].transcript == "can I talk to a person"
-    assert call.heard[-1] == "A colleague will call you back."
