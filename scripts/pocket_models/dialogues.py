@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 
+from scripts.pocket_models.led_calls import Leader
 from scripts.pocket_models.lexicon import REAL_WORDS
 from scripts.pocket_models.policy import UNCLEAR, ReferenceAgent, Reply
 from scripts.pocket_models.sentences import INTENTS, Sentence, caller_sentence, is_held_out
@@ -32,6 +33,8 @@ ANSWERS: Mapping[str, tuple[str, ...]] = {
     "mail": ("yes", "no", "give_email"),
     "list": ("yes", "no", "opt_out"),
     "else": ("no", "no", "yes", "thanks", "goodbye"),
+    "agree": (*("yes",) * 7, "no", "change_day", "give_time"),
+    "go_on": ("yes", "yes", "yes", "no", "greeting"),
 }
 """What a caller answers to each question of the agent."""
 
@@ -57,13 +60,17 @@ _NOISE_WORDS = ("the", "a", "it", "and", "to", "in", "that", "is", "of", "for", 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One caller turn, the right reply to it, and the wording that was said (shorter when it was interrupted)."""
+    """One caller turn, the right reply to it, and the wording that was said (shorter when it was interrupted).
+
+    ``fixed``: the guide has said it, not the model.
+    """
 
     heard: str
     intent: str
     reply: Reply
     said: str
     interrupted: bool
+    fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +166,8 @@ class Caller:
     def _intent(self, pending: str, *, last_turn: bool) -> str:
         if last_turn:
             return "goodbye" if self.booker else self.rng.choice(("goodbye", "goodbye", "opt_out", "wrong_number"))
+        if pending == "agree" and self.rng.random() < 0.8:
+            return self.rng.choice(ANSWERS[pending])
         if self.booker and self.rng.random() < 0.6:
             return self.rng.choice(_BOOKER_INTENTS)
         if self.rng.random() < 0.25:
@@ -175,14 +184,22 @@ class Call:
     """One call in the making: ``step`` gives the caller's turn and the right reply, ``say`` what was said to it.
 
     A lifelike call may have wrong words, another transcriber's style, an interrupted reply, and no beginning (as when
-    the agent has trimmed its history); a plain one has none of these.
+    the agent has trimmed its history); a plain one has none of these. In a led call, the guide says what it says on the
+    phone.
     """
 
     def __init__(
-        self, rng: random.Random, world: World, *, split: str = "train", lifelike: bool = True, booker: bool = False
+        self,
+        rng: random.Random,
+        world: World,
+        *,
+        split: str = "train",
+        lifelike: bool = True,
+        booker: bool = False,
+        led: bool = False,
     ) -> None:
         self.world = world
-        self.greeted = not lifelike or rng.random() >= 0.12
+        self.greeted = not lifelike or rng.random() >= 0.12 or led
         self._rng = rng
         self._caller = Caller(rng, world, split, booker=booker)
         if lifelike:
@@ -195,6 +212,9 @@ class Call:
         self._length = rng.randint(3, 8) if booker else rng.randint(4, 12)
         self._cut_at = rng.randrange(self._length) if lifelike and rng.random() < 0.12 else -1
         self._number = -1
+        self._leader = Leader(world.playbook) if led else None
+        self.fixed = False
+        """Whether the guide says the reply."""
         self.over = False
 
     def step(self) -> tuple[str, str, Reply]:
@@ -209,18 +229,27 @@ class Call:
             self._agent.pending, last_turn=last and (self._caller.booker or self._rng.random() < 0.6)
         )
         reply = self._agent.answer(sentence)
+        fixed = self._leader.take(self._number + 1, heard) if self._leader is not None else ""
+        self.fixed = bool(fixed)
+        if self._leader is not None and fixed:
+            self._leader.instruct(self._agent, fixed)
+            reply = Reply("led", {}, (fixed,))
         self.over = last or END_CALL in reply.wordings[0]
         return heard, sentence.intent, reply
 
     def interrupt(self, wording: str) -> str:
         """Return how much of a reply the caller let the agent say: nearly always all of it."""
-        if self._number != self._cut_at or END_CALL in wording:
+        if self._number != self._cut_at or END_CALL in wording or self.fixed:
             return wording
         words = wording.split()
         return " ".join(words[: self._rng.randint(1, max(1, len(words) - 3))])
 
     def say(self, said: str, *, interrupted: bool = False) -> None:
         """Note the reply that the caller heard."""
+        if self._leader is not None:
+            self._leader.said(said)
+        if self.fixed:
+            return
         if interrupted:
             self._agent.interrupted(said)
         else:
@@ -228,10 +257,16 @@ class Call:
 
 
 def converse(
-    rng: random.Random, world: World, *, split: str = "train", lifelike: bool = True, booker: bool = False
+    rng: random.Random,
+    world: World,
+    *,
+    split: str = "train",
+    lifelike: bool = True,
+    booker: bool = False,
+    led: bool = False,
 ) -> Dialogue:
     """Write one call of 4 to 12 turns, or fewer where the agent ends it."""
-    call = Call(rng, world, split=split, lifelike=lifelike, booker=booker)
+    call = Call(rng, world, split=split, lifelike=lifelike, booker=booker, led=led)
     turns: list[Turn] = []
     while not call.over:
         heard, intent, reply = call.step()
@@ -239,12 +274,12 @@ def converse(
         wording = reply.wordings[0]
         said = call.interrupt(wording)
         call.say(said, interrupted=said != wording)
-        turns.append(Turn(heard, intent, reply, said, said != wording))
+        turns.append(Turn(heard, intent, reply, said, said != wording, call.fixed))
     return Dialogue(world, call.greeted, tuple(turns))
 
 
 def dialogues(seed: int) -> Iterator[Dialogue]:
-    """Write training calls of the default playbook without end, every other one with a booker.
+    """Write training calls of the default playbook without end, half of them with a booker, half of them led.
 
     The same seed writes the same calls.
     """
@@ -253,6 +288,8 @@ def dialogues(seed: int) -> Iterator[Dialogue]:
     while True:
         yield converse(rng, world)
         yield converse(rng, world, booker=True)
+        yield converse(rng, world, led=True)
+        yield converse(rng, world, booker=True, led=True)
 
 
 def _as_transcribed(text: str) -> str:

@@ -106,11 +106,14 @@ class Speaker:
         return texts
 
 
-def hold_calls(speaker: Speaker, worlds: list[World], *, lifelike: bool, seed: int = SEED) -> Report:
-    """Let the model hold one call in each world, side by side, with callers who use held-out sentences only."""
+def hold_calls(speaker: Speaker, worlds: list[World], *, lifelike: bool, led: bool = False, seed: int = SEED) -> Report:
+    """Let the model hold one call in each world, side by side, with callers who use held-out sentences only.
+
+    In led calls the guide says its part, and only the rest is judged.
+    """
     report = Report()
     rng = random.Random(seed)
-    calls = [Call(random.Random(rng.random()), world, split="heldout", lifelike=lifelike) for world in worlds]
+    calls = [Call(random.Random(rng.random()), world, split="heldout", lifelike=lifelike, led=led) for world in worlds]
     histories = [opening(call.world.playbook, greeted=call.greeted) for call in calls]
     running = list(range(len(calls)))
     while running:
@@ -118,9 +121,13 @@ def hold_calls(speaker: Speaker, worlds: list[World], *, lifelike: bool, seed: i
         for number in running:
             steps[number] = calls[number].step()
             histories[number].append({"role": "user", "content": steps[number][0]})
-        for number, text in zip(running, speaker.replies([histories[number] for number in running]), strict=True):
-            heard, _, reply = steps[number]
-            report.note(heard, reply, text)
+        asked = [number for number in running if not calls[number].fixed]
+        texts = {number: steps[number][2].wordings[0] for number in running}
+        texts |= zip(asked, speaker.replies([histories[number] for number in asked]), strict=True) if asked else ()
+        for number in running:
+            (heard, _, reply), text = steps[number], texts[number]
+            if number in asked:
+                report.note(heard, reply, text)
             said = calls[number].interrupt(text)
             calls[number].say(said, interrupted=said != text)
             histories[number].append({"role": "assistant", "content": said})
@@ -128,10 +135,10 @@ def hold_calls(speaker: Speaker, worlds: list[World], *, lifelike: bool, seed: i
     return report
 
 
-def _all_calls(speaker: Speaker, worlds: list[World], *, lifelike: bool) -> Report:
+def _all_calls(speaker: Speaker, worlds: list[World], *, lifelike: bool, led: bool) -> Report:
     whole = Report()
     for at in range(0, len(worlds), BATCH):
-        part = hold_calls(speaker, worlds[at : at + BATCH], lifelike=lifelike, seed=SEED + at)
+        part = hold_calls(speaker, worlds[at : at + BATCH], lifelike=lifelike, led=led, seed=SEED + at)
         for act, score in part.scores.items():
             known = whole.scores[act]
             known.replies += score.replies
@@ -156,7 +163,7 @@ def _table(title: str, report: Report) -> Table:
 
 
 def evaluate(model_dir: Path, calls: int = CALLS) -> dict[str, Any]:
-    """Hold four sets of calls, print a table and some wrong replies of each, and return the shares of right replies.
+    """Hold five sets of calls, print a table and some wrong replies of each, and return the shares of right replies.
 
     Lifelike calls have wrong words, other transcribers' styles, interruptions and trimmed histories. The last set is
     playbooks that the model was not made for, to show how far it goes.
@@ -168,13 +175,14 @@ def evaluate(model_dir: Path, calls: int = CALLS) -> dict[str, Any]:
     foreign = [random_world(rng, default_playbook()) for _ in range(calls)]
     console = Console()
     results: dict[str, Any] = {}
-    for title, worlds, lifelike in (
-        ("real names", real, False),
-        ("made-up names", made_up, False),
-        ("real names, lifelike", real, True),
-        ("foreign playbooks", foreign, False),
+    for title, worlds, lifelike, led in (
+        ("real names", real, False, False),
+        ("made-up names", made_up, False, False),
+        ("real names, lifelike", real, True, False),
+        ("real names, led by the guide", real, False, True),
+        ("foreign playbooks", foreign, False, False),
     ):
-        report = _all_calls(speaker, worlds, lifelike=lifelike)
+        report = _all_calls(speaker, worlds, lifelike=lifelike, led=led)
         console.print(_table(title, report))
         for heard, expected, text in report.wrong[:12]:
             console.print(f"  caller  {heard}\n  right   {expected}\n  model   {text}\n", markup=False, highlight=False)

@@ -16,6 +16,8 @@ callback  when to call back                                     ask it again / n
 mail      the offer to send an e-mail                           ask the address / never mind
 list      the offer to take the number off the list             opt out / go on
 else      "anything else?"                                      go on / goodbye
+agree     the guide, which reads a day and a time back          (the guide answers)
+go_on     the guide: "may I go on?"                             go on / go on
 ========= ===================================================== =========================
 """
 

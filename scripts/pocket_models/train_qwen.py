@@ -135,7 +135,7 @@ class Example:
 
 
 def encode(call: Dialogue, tokenizer: PreTrainedTokenizerFast) -> Example:
-    """Encode a call; the greeting and interrupted replies are read, not learnt."""
+    """Encode a call; the greeting, interrupted replies and the guide's words are read, not learnt."""
     end_token = tokenizer.eos_token_id
     punctuation = set(tokenizer.convert_tokens_to_ids([".", "?"]))
     system, *greeting = (
@@ -145,7 +145,7 @@ def encode(call: Dialogue, tokenizer: PreTrainedTokenizerFast) -> Example:
     parts = [(text, False) for text in (system, *greeting)]
     for turn in call.turns:
         parts.append((f"<|im_start|>user\n{turn.heard}<|im_end|>\n<|im_start|>assistant\n", False))
-        parts.append((f"{turn.said}<|im_end|>", not turn.interrupted))
+        parts.append((f"{turn.said}<|im_end|>", not (turn.interrupted or turn.fixed)))
         parts.append(("\n", False))
     prompt, *rest = tokenizer([text for text, _ in parts], add_special_tokens=False)["input_ids"]
     ids: list[int] = []

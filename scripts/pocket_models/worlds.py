@@ -22,7 +22,8 @@ from scripts.pocket_models.lexicon import (
     one_of,
 )
 from scripts.pocket_models.sentences import fill
-from telephony_agent.sales.playbook import Plan, Playbook
+from telephony_agent.sales.playbook import Playbook
+from telephony_agent.sales.playbook_parts import Plan
 
 _CONSONANTS = listed("b c d f g h j k l m n p r s t v w z br ch cl dr fl gr kr pl sh st th tr")
 _VOWELS = listed("a a e e i i o o u ai ea oo")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from itertools import islice
+from itertools import islice, pairwise
 
-from scripts.pocket_models.dialogues import agent_sentence, converse, default_playbook, dialogues
+from scripts.pocket_models.dialogues import Turn, agent_sentence, converse, default_playbook, dialogues
+from scripts.pocket_models.led_calls import Leader
 from scripts.pocket_models.lexicon import REAL_WORDS
 from scripts.pocket_models.policy import MAX_PUSHES, ReferenceAgent
 from scripts.pocket_models.sentences import Sentence, is_held_out
@@ -103,3 +104,34 @@ def test_agent_sentences_are_split_like_those_of_callers() -> None:
     rng = random.Random(3)
     assert all(is_held_out(agent_sentence(rng, split="heldout")) for _ in range(10))
     assert "END_CALL" not in " ".join(agent_sentence(rng) for _ in range(100))
+
+
+def led_turns() -> list[tuple[Turn, Turn]]:
+    """Return the fixed replies of many led calls, each with the turn that follows it."""
+    world, rng = world_of(default_playbook(), REAL_WORDS), random.Random(5)
+    calls = [converse(rng, world, led=True, booker=True).turns for _ in range(60)]
+    return [pair for call in calls for pair in pairwise(call) if pair[0].fixed]
+
+
+def test_in_a_led_call_the_guide_reads_times_back_and_callers_often_agree() -> None:
+    answers = [after.intent for turn, after in led_turns() if turn.said.startswith("Okay, ") and "right?" in turn.said]
+    assert answers.count("yes") > len(answers) / 3 > 5
+
+
+def test_what_the_guide_has_booked_is_not_asked_for_again() -> None:
+    booked = [after.said for turn, after in led_turns() if "that is booked" in turn.said and not after.fixed]
+    assert booked
+    assert not [said for said in booked if "Which day" in said or "Would you like" in said]
+
+
+def test_without_a_guide_nothing_is_fixed() -> None:
+    assert not any(turn.fixed for turn in converse(random.Random(3), world_of(default_playbook(), REAL_WORDS)).turns)
+
+
+def test_words_that_only_the_guide_may_answer_are_taken_from_the_agent() -> None:
+    salesperson, leader = agent(), Leader(default_playbook())
+    salesperson.answer(says("are you a robot", "are_you_robot"))
+    fixed = leader.take(1, "are you a robot")
+    leader.instruct(salesperson, fixed)
+    assert "AI assistant" in fixed
+    assert (salesperson.pending, salesperson.size_asked) == ("go_on", False)
