@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,8 @@ from phonenumbers import timezone
 
 from telephony_agent.sales.lead import ConsentBasis, Lead
 
+_OPENING_TRIES = 6
+"""Steps from one zone's opening to another's, until all are open at once or never will be."""
 _COSTLY = frozenset(
     {
         phonenumbers.PhoneNumberType.PREMIUM_RATE,
@@ -132,8 +134,52 @@ def _refuse_lead(lead: Lead, now: datetime, policy: DialPolicy, attempts_today: 
     return None
 
 
+def next_opening(zone: str, number: str, now: datetime, policy: DialPolicy) -> datetime | None:
+    """Return the first moment from ``now`` on at which the calling hours let a number be dialled (UTC).
+
+    None where there is none: the zone isn't known, or it is never day in all zones that the number may be in.
+    """
+    zones = _zones(zone, number)
+    moment = now
+    for _ in range(_OPENING_TRIES):
+        refused = _refuse_hour(zone, number, moment, policy)
+        if refused is None:
+            return moment.astimezone(UTC)
+        if refused.reason is not Reason.OUTSIDE_HOURS:
+            return None
+        moment = max(_opening(ZoneInfo(name), moment, policy) for name in zones)
+    return None
+
+
+def next_day(zone: str, number: str, now: datetime, policy: DialPolicy) -> datetime | None:
+    """Return when a number may be dialled on the next day there: the first opening after its midnight (UTC)."""
+    zones = _zones(zone, number)
+    if _refuse_hour(zone, number, now, policy) is not None and next_opening(zone, number, now, policy) is None:
+        return None
+    days = [(ZoneInfo(name), now.astimezone(ZoneInfo(name)).date() + timedelta(days=1)) for name in zones]
+    midnight = max(datetime.combine(day, time(), there) for there, day in days)
+    return next_opening(zone, number, midnight, policy)
+
+
+def _opening(zone: ZoneInfo, moment: datetime, policy: DialPolicy) -> datetime:
+    """Return when the hours of a zone are or become open: this moment, later today, or tomorrow."""
+    local = moment.astimezone(zone)
+    if policy.opens <= local.time() < policy.closes:
+        return moment
+    day = local.date() + timedelta(days=local.time() >= policy.opens)
+    return datetime.combine(day, policy.opens, zone).astimezone(UTC)
+
+
+def _zones(zone: str, number: str) -> list[str]:
+    """Return the zones that a number may be in: the lead's, or all that its prefix allows; none if it is no number."""
+    try:
+        return [zone] if zone else list(timezone.time_zones_for_number(phonenumbers.parse(number)))
+    except phonenumbers.NumberParseException:
+        return []
+
+
 def _refuse_hour(zone: str, number: str, now: datetime, policy: DialPolicy) -> Decision | None:
-    zones = [zone] if zone else list(timezone.time_zones_for_number(phonenumbers.parse(number)))
+    zones = _zones(zone, number)
     try:
         hours = {name: now.astimezone(ZoneInfo(name)).time() for name in zones}
     except (KeyError, OSError, ValueError):

@@ -41,19 +41,23 @@ _BEFORE_ADDRESS = frozenset(
 _NEVER_LOCAL = frozenset("me us it is that's to or be am i'm we're work works look website site was".split())
 """What stands before "at" when people say where they are ("I work at example dot com"), not an address."""
 _HOST_WORDS = 3
+_FILLERS = frozenset({"um", "uh", "er", "erm"})
+_WRITTEN = re.compile(r"[\w.+-]+@[\w.-]+")
+_SPELLING_HINT = re.compile(r"\bwith (?:an?|one|two|double) [a-z]\b", re.IGNORECASE)
+"""As in "John with an H"."""
 _LOCAL_PART = re.compile(r"[a-z0-9](?:[a-z0-9._+-]*[a-z0-9])?")
 _MIN_DIGITS = 7
 
 
 def spoken_email(text: str) -> str:
     """Return the one e-mail address that the text dictates or spells, or nothing if there is none or no telling."""
-    found = set(_emails(tokens(text)))
+    found = set(_emails(_address_tokens(text)))
     return found.pop() if len(found) == 1 else ""
 
 
 def web_addresses(text: str) -> set[str]:
     """Return every e-mail address and web host in the text, spoken or written."""
-    words = tokens(text)
+    words = _address_tokens(text)
     hosts = {host for place in range(len(words)) for host, _ in _hosts_at(words, place, 1)}
     return (set(_emails(words)) | hosts) - {""}
 
@@ -96,6 +100,12 @@ def phone_in_words(phone: str) -> str:
     """Return an E.164 number as it is read out, without its country code."""
     national = phonenumbers.national_significant_number(phonenumbers.parse(phone))
     return grouped_in_words(national)
+
+
+def _address_tokens(text: str) -> list[str]:
+    """Cut a text into tokens in which an address may stand: its dashes are words, what is no part of it is gone."""
+    dashed = _WRITTEN.sub(lambda written: written[0].replace("-", " dash "), _SPELLING_HINT.sub(" ", text))
+    return [word for word in tokens(dashed) if word not in _FILLERS]
 
 
 def _emails(words: Sequence[str]) -> Iterator[str]:
@@ -144,7 +154,7 @@ def _local_before(words: Sequence[str], at: int) -> str:
             break
         elif glued or _joins(word, words[place + 1]):
             local, glued = _atom(word) + local, False
-        elif word in _BEFORE_ADDRESS:
+        elif word in _BEFORE_ADDRESS or word == words[place + 1]:
             break
         else:
             return ""

@@ -1,8 +1,7 @@
-"""How a call ended, in one word: the rules, and what they leave to the model.
+"""How a call ended, in one word, by rule.
 
-``line_result`` is the carrier's word on the line, ``disposition`` the business's on the call. ``dispositions`` returns
-the one that the rules decide, or the few between which only the meaning of the talk decides: then a model may choose,
-but only among them, and the first stands if none does.
+``line_result`` is the carrier's word on the line, ``disposition`` the business's on the call. No model has a say in it:
+where only the meaning of the talk would decide, the most cautious word stands.
 """
 
 from __future__ import annotations
@@ -53,6 +52,8 @@ class CallEnd(StrEnum):
     TIME_LIMIT = "time_limit"
     FAULT = "fault"
     SHUTDOWN = "shutdown"
+    MACHINE = "machine"
+    OPERATOR = "operator"
 
 
 class Fit(StrEnum):
@@ -77,14 +78,16 @@ class Findings:
     left: bool = False
     """Whether they refused so often that we left."""
     fit: Fit = Fit.UNKNOWN
+    concluded: Disposition | None = None
+    """What their answer to a question that concludes the call stands for."""
     voicemail_left: bool = False
 
 
 _BROKEN = frozenset({CallEnd.LINE, CallEnd.FAULT, CallEnd.SHUTDOWN})
 
 
-def dispositions(findings: Findings, line: LineResult, end: CallEnd | None) -> tuple[Disposition, ...]:
-    """Return the disposition, or those between which a model may choose (the first stands if it doesn't).
+def disposition_of(findings: Findings, line: LineResult, end: CallEnd | None) -> Disposition:
+    """Return the disposition.
 
     Args:
         findings: what the guide knows.
@@ -92,22 +95,24 @@ def dispositions(findings: Findings, line: LineResult, end: CallEnd | None) -> t
         end: why the talk ended; None if there was none.
     """
     if findings.opted_out:
-        return (Disposition.DO_NOT_CALL,)
+        return Disposition.DO_NOT_CALL
     if line is not LineResult.ANSWERED:
-        return (_unanswered(line, findings),)
+        return _unanswered(line, findings)
     if findings.wrong_number:
-        return (Disposition.WRONG_NUMBER,)
+        return Disposition.WRONG_NUMBER
     if end is CallEnd.TRANSFER:
-        return (Disposition.TRANSFERRED,)
-    if findings.meeting_confirmed:
-        return (Disposition.MEETING_BOOKED,)
+        return Disposition.TRANSFERRED
+    if findings.meeting_confirmed or findings.concluded is Disposition.MEETING_BOOKED:
+        return Disposition.MEETING_BOOKED
     if findings.left:
-        return (Disposition.NOT_INTERESTED,)
+        return Disposition.NOT_INTERESTED
+    if findings.concluded is not None:
+        return findings.concluded
     if findings.callback_wanted:
-        return (Disposition.CALLBACK,)
+        return Disposition.CALLBACK
     if findings.meeting_heard:
         # The time was never confirmed, so somebody had better call than nobody come.
-        return (Disposition.CALLBACK, Disposition.MEETING_BOOKED)
+        return Disposition.CALLBACK
     return _talked(findings, end)
 
 
@@ -135,25 +140,25 @@ def _unanswered(line: LineResult, findings: Findings) -> Disposition:
     return Disposition.NOT_REACHED
 
 
-def _talked(findings: Findings, end: CallEnd | None) -> tuple[Disposition, ...]:
+def _talked(findings: Findings, end: CallEnd | None) -> Disposition:
     """Decide a talk that brought no next step."""
     if findings.caller_turns == 0:
         match end:
             case CallEnd.CALLER:
-                return (Disposition.HUNG_UP,)
+                return Disposition.HUNG_UP
             case CallEnd.SILENCE:
-                return (Disposition.NOT_REACHED,)
+                return Disposition.NOT_REACHED
             case _:
-                return (Disposition.FAILED,)
+                return Disposition.FAILED
     if findings.refusals:
-        return (Disposition.NOT_INTERESTED,)
+        return Disposition.NOT_INTERESTED
     match findings.fit:
         case Fit.QUALIFIED:
-            return (Disposition.QUALIFIED,)
+            return Disposition.QUALIFIED
         case Fit.NOT_QUALIFIED:
-            return (Disposition.NOT_QUALIFIED,)
+            return Disposition.NOT_QUALIFIED
     if end in _BROKEN or end is None:
-        return (Disposition.FAILED,)
+        return Disposition.FAILED
     if end is CallEnd.CALLER:
-        return (Disposition.HUNG_UP, Disposition.NOT_INTERESTED)
-    return (Disposition.NOT_QUALIFIED, Disposition.NOT_INTERESTED, Disposition.QUALIFIED)
+        return Disposition.HUNG_UP
+    return Disposition.NOT_QUALIFIED

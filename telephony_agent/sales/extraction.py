@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from telephony_agent.sales.contacts import spoken_email, spoken_phone
-from telephony_agent.sales.moments import Moment, MomentReading, read_moment
+from telephony_agent.sales.moments import WEEKDAYS, Moment, MomentReading, read_moment
 from telephony_agent.sales.names import spoken_company, spoken_name
 from telephony_agent.sales.spoken_numbers import SMALL, Number, numbers
 from telephony_agent.sales.values import Authority, Money, SlotName, Value
@@ -32,6 +32,8 @@ class Listening:
     """Whether these words ask to be called another time."""
     setting: SlotName = SlotName.MEETING
     """What a day or a time is for when the words don't say it."""
+    unfinished: SlotName | None = None
+    """A meeting or a call back of which we know the day or the hour only, so that the other may follow unasked."""
 
 
 _ANSWER_WORDS = frozenset(
@@ -41,23 +43,33 @@ _ANSWER_WORDS = frozenset(
     look m make maybe me mean meant meet mhm million mobile monday month monthly morning my next no noon not
     number o o'clock of off office oh ok okay on only or our p past people per phone please plus pm pounds
     probably quarter reach right roughly saturday say so somewhere sorry sounds spend suits sunday sure team
-    thanks that's the then there think this thousand thursday to today tomorrow tonight triple tuesday uh um up
-    wait we we'd we'll we're wednesday week well what with work works would yeah year yearly yes you £ €""".split()
+    that instead ish thanks that's the then there think this thousand thursday to today tomorrow tonight triple tuesday
+    uh um up wait we we'd we'll we're wednesday week well what with work works would yeah year yearly yes you
+    £ €""".split()
 )
 """What may stand around a bare number, so that it answers our question and isn't part of a command or a tale."""
+_TIME_WORDS = frozenset(
+    """today tomorrow tonight noon midday morning afternoon evening night week am pm o'clock half past quarter a.m p.m
+    january february march april may june july august september october november december""".split()
+) | {day.lower() for day in WEEKDAYS}
+"""Beside them a number is a time, whatever we asked for."""
 _CURRENCIES = {
     **dict.fromkeys(("dollar", "dollars", "bucks", "$", "usd"), "USD"),
     **dict.fromkeys(("euro", "euros", "€", "eur"), "EUR"),
     **dict.fromkeys(("pound", "pounds", "£", "gbp"), "GBP"),
 }
-_PHONE_CUE = re.compile(r"\b(?:my (?:\w+ )?number is|(?:call|reach|get) me (?:at|on)|(?:best|call back) number is)\b")
+_PHONE_CUE = re.compile(
+    r"\b(?:my (?:\w+ )?number is|(?:call|reach|get) me (?:at|on)|(?:best|call back) number is|"
+    r"(?:call|reach|try|use|ring) my (?:cell|mobile|phone|home|direct)(?: number| phone| line)?)\b"
+)
 _PEOPLE = frozenset("people persons employees staff colleagues workers of".split())
 _SIZE_CUE = re.compile(
     r"\b(?:we are|were|we have|weve got|there are|theres|we employ|i employ|i have|team of|staff of)(?: only| just)?"
     r"(?: about| around| maybe| roughly)?$"
 )
 _HEDGES = frozenset("about around maybe roughly only just like it's um uh".split())
-_ALONE = re.compile(r"^(?:its )?(?:just|only) (?:me|myself)\b|^(?:its )?just the one\b|\bi work alone\b")
+_WORKS_ALONE = re.compile(r"\bi work (?:alone|by myself|on my own)\b")
+_ALONE = re.compile(r"^(?:its )?(?:just|only) (?:me|myself)\b|^(?:its )?just the one\b")
 _BUDGET_CUE = re.compile(
     r"\b(?:our|my|the|a) budget (?:is|of|would be|was)\b|\b(?:we|i) (?:can|could|want to|would|"
     r"have to) (?:only )?spend\b|"
@@ -115,24 +127,30 @@ _NEED_ANSWER = re.compile(
     r"\bwe (?:really |mostly |mainly )?(?:need|lose|want|are looking for|re looking for) (?P<a>.+)"
 )
 _NO_NEED = re.compile(
-    r"^(?:you|it|that|this|nothing|no|none|anything|your|to (?:talk|speak|know|ask|go|think|check|hear))\b"
+    r"^(?:you|it|that|this|nothing|no(?! shows?\b)|none|anything|your|to (?:talk|speak|know|ask|go|think|check|hear))\b"
 )
 _BOOKING = re.compile(
     r"\b(?:how about|what about|lets (?:say|do|meet|make)|book|schedule|meet|put me (?:in|down)|make (?:it|that)|"
     r"i(?:m| am) free|works|would work|suits|i (?:can|could) do|(?:can|could) we (?:do|say)|"
+    r"set (?:(?:something|it|that|this|one|a \w+) )?up|sign me up|pencil me in|get together|"
+    r"(?:mon|tues|wednes|thurs|fri|satur|sun)days? (?:is )?(?:good|fine|best|great|okay)|"
+    r"why (?:dont we|not)|do you have (?:time|a slot|anything|room|space)|"
     r"(?:move|change) (?:it|that)|(?:is|would be) (?:good|fine|best|great|better)|i meant?)\b"
 )
+_MEETING = re.compile(r"\b(?:meet|meeting|demo|appointment|book (?:me|it|that|us)|put me (?:in|down)|schedule)\b")
 _ABOUT_US = re.compile(
-    r"^(?:(?:and|so|but|okay|well|um|uh) )*(?:are you(?! free| available)|do you|does|is (?:it|there|the|"
+    r"^(?:(?:and|so|but|okay|well|um|uh) )*(?:are you(?! free| available)|"
+    r"do you(?! have (?:any |some )?(?:time|a slot|anything|room|space|openings?))|does|is (?:it|there|the|"
     r"your)|was|were you|"
-    r"will it|what happens|who|why|how (?!about)|where)\b"
+    r"will it|what happens|who|why (?!dont we|not )|how (?!about)|where)\b"
 )
 _CORRECTION = re.compile(
     r"\b(?:no wait|no sorry|no|nope|actually|sorry|i meant?|rather|make (?:it|that)|how about|what about|better)\b",
     re.IGNORECASE,
 )
+_CLAUSE_END = re.compile(r"[.!?;,]+(?:\s|$)|\b(?:but|so)\b", re.IGNORECASE)
 _UNAVAILABLE = re.compile(
-    r"\b(?:not|dont|cant|cannot|wont|doesnt|didnt|isnt|never|busy|away|closed|was|were (?:out|off))\b"
+    r"\b(?:not|(?<!why )dont|cant|cannot|wont|doesnt|didnt|isnt|never|busy|away|closed|was|were (?:out|off))\b"
 )
 
 
@@ -169,8 +187,14 @@ def _phone(text: str, listening: Listening) -> str:
 
 
 def _team_size(text: str, *, asked: bool) -> int | None:
+    """Read what was said last ("five of us, no, six people")."""
+    sizes = (_one_team_size(part, asked=asked) for part in reversed(_CORRECTION.split(text)))
+    return next((size for size in sizes if size), None)
+
+
+def _one_team_size(text: str, *, asked: bool) -> int | None:
     words = tokens(text)
-    if asked and _ALONE.search(plain(text)):
+    if _WORKS_ALONE.search(plain(text)) or (asked and _ALONE.search(plain(text))):
         return 1
     if _NEGATED.search(plain(text)):
         return None
@@ -178,6 +202,7 @@ def _team_size(text: str, *, asked: bool) -> int | None:
     if any(words[first.end : second.start] in (["and"], ["or"], ["to"]) for first, second in pairwise(said)):
         return None
     counts = [number for number in said if _counts_people(words, number)]
+    asked = asked and _TIME_WORDS.isdisjoint(words)
     if not counts and asked and len(said) == 1 and is_bare_answer(text):
         counts = [number for number in said if not _has_unit(words, number)]
     elif not asked:
@@ -216,7 +241,8 @@ def _budget(text: str, *, asked: bool) -> Money | None:
         currency = next((_CURRENCIES[word] for word in near if word in _CURRENCIES), "")
         if currency or (asked and (rate or number.value >= 50)):
             amounts.append(Money(round(number.value), currency or "USD", (rate[1] or rate[2]) if rate else ""))
-    return amounts[0] if len(amounts) == 1 and len(numbers(words)) == 1 else None
+    others = [number for number in numbers(words) if not _counts_people(words, number)]
+    return amounts[0] if len(amounts) == 1 and len(others) == 1 else None
 
 
 def _authority(text: str, *, asked: bool) -> Authority | None:
@@ -248,24 +274,35 @@ def _moment(text: str, listening: Listening) -> tuple[SlotName, Moment | None]:
     spoken = plain(text)
     timed = (SlotName.MEETING, SlotName.CALLBACK)
     asked = listening.asked if listening.asked in timed else None
-    slot = SlotName.CALLBACK if listening.wants_callback else asked or listening.setting
+    awaited = asked or listening.unfinished
+    if listening.wants_callback:
+        slot = SlotName.CALLBACK
+    else:
+        slot = SlotName.MEETING if _MEETING.search(spoken) else awaited or listening.setting
     if _ABOUT_US.search(spoken):
         return slot, None
     reading = _last_said(text, listening, bare_hour=asked is not None and is_bare_answer(text))
     moment = reading.moment
     if reading.doubtful or not (moment.day or moment.at or moment.part):
         return slot, None
-    meant = asked or listening.wants_callback or _BOOKING.search(spoken) or (moment.whole and len(spoken.split()) <= 8)
+    meant = (
+        awaited or listening.wants_callback or _BOOKING.search(spoken) or (moment.whole and len(spoken.split()) <= 8)
+    )
     return slot, moment if meant else None
+
+
+def _without_unavailable(part: str) -> str:
+    """Leave out the clauses that tell when the caller has no time ("I'm busy on Monday, but Tuesday works")."""
+    if not _UNAVAILABLE.search(plain(part)) or plain(part).startswith("not "):
+        return part
+    return ", ".join(clause for clause in _CLAUSE_END.split(part) if not _UNAVAILABLE.search(plain(clause)))
 
 
 def _last_said(text: str, listening: Listening, *, bare_hour: bool) -> MomentReading:
     """Read what is left when every correction has replaced what it corrects ("Tuesday, no, Thursday")."""
     total = Moment(listening.zone)
     doubtful = False
-    for part in _CORRECTION.split(text):
-        if _UNAVAILABLE.search(plain(part)) and "not" not in plain(part).split()[:1]:
-            continue
+    for part in map(_without_unavailable, _CORRECTION.split(text)):
         corrected = total.at is not None
         reading = read_moment(tokens(part), listening.now, listening.zone, bare_hour=bare_hour or corrected)
         said = reading.moment

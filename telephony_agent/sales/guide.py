@@ -13,13 +13,15 @@ wants no more calls                   the opt-out's confirmation                
 isn't whom we wanted                  an apology                                     end
 refuses a third time                  goodbye                                        end
 wants a person, and there is one      the transfer                                   transfer
+may want no more calls, or may not    whether we shall take them off our list        go on
 asks whether we are a machine         that we are                                    go on
 hasn't heard who and what we are      the disclosure                                 go on
-wants a person, and there is none     when a colleague may call                      go on
+wants a person, and there is none     when a colleague may call, or what to tell     go on
 asks whether the call is recorded     the truth                                      go on
 denies what was read back             a request to say it again, or to key it in     go on
 gives a number, an address, a time    the read-back                                  go on
 agrees to a time that was read back   that it is agreed                              go on
+answers what concludes the call       that it is noted, or which time suits instead  go on
 anything else                         the model's words, with a note                 go on
 ====================================  =============================================  ==============
 
@@ -31,41 +33,61 @@ stays behind. What a caller says is data: it changes the state by these rules an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from telephony_agent.sales.contacts import spoken_email
-from telephony_agent.sales.disposition import Findings, Fit
-from telephony_agent.sales.extraction import Listening, heard_values, is_bare_answer
-from telephony_agent.sales.guide_state import MAX_PUSHES, Advice, GuideState, Setting, Then
-from telephony_agent.sales.playbook import Playbook
-from telephony_agent.sales.reply_check import ReplyCheck, Sources, Verdict
-from telephony_agent.sales.sales_phrases import SalesPhrases, Signal
-from telephony_agent.sales.slots import READ_BACK, SlotState
-from telephony_agent.sales.spoken_numbers import digit_runs
-from telephony_agent.sales.values import Authority, SlotName, Value
-from telephony_agent.sales.words import plain, tokens
+from telephony_agent.sales.disposition import Findings
+from telephony_agent.sales.fixed_words import fixed_words
+from telephony_agent.sales.guide_state import MAX_REMOVALS, Advice, GuideState, Setting, Then
+from telephony_agent.sales.leave_taking import may_end
+from telephony_agent.sales.playbook_parts import Action, names_ai
+from telephony_agent.sales.questions import Questions
+from telephony_agent.sales.read_back import TIMES, Heard, ReadBack, is_settled
+from telephony_agent.sales.reply_check import Fault, ReplyCheck, Sources, Verdict
+from telephony_agent.sales.sales_phrases import Objection, SalesPhrases, Signal
+from telephony_agent.sales.slots import SlotState
+from telephony_agent.sales.tool_law import Ruling, rule_on, settle_proposal
+from telephony_agent.sales.tools import BUILT_IN
+from telephony_agent.sales.values import SlotName, slot_named
+from telephony_agent.sales.words import plain, sentences, with_notice
 
-QUALIFICATION = (SlotName.TEAM_SIZE, SlotName.NEED, SlotName.BUDGET, SlotName.AUTHORITY, SlotName.TIMING)
-"""What is to be found out, in this order; the team's size only where the playbook asks for it."""
-_PHONE_FAILURES, _FAILURES = 3, 2
 _SHORT_ANSWER = 5
-_TIMES = (SlotName.MEETING, SlotName.CALLBACK)
+_GOES_ON = "The call goes on: they haven't taken leave, and nothing is settled. Answer them."
+_REPLY_CHARACTERS = 600
+"""More than anybody listens to in one go: about forty seconds."""
+_LATER = (Action.CALLBACK, Action.TAKE_MESSAGE)
+"""What a caller may get who wants a person when there is none."""
+_PARTING = frozenset({Signal.PARTING, Signal.REFUSAL, Signal.CALLBACK})
+"""What the caller wants that is a reason to take leave."""
+_CALLS_FOR_ANSWER = (SlotName.CALLBACK, SlotName.MESSAGE)
 
 
 class Guide:
     """The guide of one call. Not thread-safe."""
 
     def __init__(self, setting: Setting, phrases: SalesPhrases) -> None:
+        playbook = setting.playbook
         self._set = setting
-        self._phrases = phrases
-        self._say = _filled(phrases, setting.playbook)
-        self._check = ReplyCheck.of(setting.playbook, phrases)
+        self._phrases = phrases.with_opt_outs(playbook.opt_out_phrases)
+        self._questions = Questions.of(playbook, phrases)
+        self._say = fixed_words(phrases, playbook)
+        self._can_transfer = setting.transfers
+        self._instead_of_a_person = next((action for action in playbook.calls_to_action if action in _LATER), None)
+        notice = playbook.recording_notice or phrases.say.recording_notice
+        self._notice = notice if setting.recorded else ""
+        self._check = ReplyCheck.of(playbook, phrases)
         lead = setting.lead
-        known = f"{lead.name}, {lead.company}, {lead.email}"
-        self.state = self._before = GuideState(sources=Sources().plus(known))
+        actions = {SlotName.MEETING: Action.BOOK_MEETING, SlotName.CALLBACK: Action.CALLBACK}
+        agreeable = tuple(slot for slot, action in actions.items() if action in playbook.calls_to_action)
+        self._read_back = ReadBack(setting, self._questions, self._say, agreeable)
+        known = f"{lead.name}, {lead.company}, {lead.email}, {lead.notes}"
+        self.state = self._before = GuideState(
+            setting=next(iter(agreeable), SlotName.MEETING), sources=Sources().plus(known)
+        )
         self._turn: int | None = None
         self._unsure_in: int | None = None
+        self._spoken = 0
 
     # ------------------------------------------------------------------ the calls of the shell
 
@@ -81,6 +103,7 @@ class Guide:
         if turn == self._turn:
             self.state = self._before
         self._turn, self._before = turn, self.state
+        self._spoken = 0
         self._hear_ours(heard)
         return self._answer(words, heard, now)
 
@@ -93,8 +116,35 @@ class Guide:
         """Note what of our last words was heard when the call ended."""
         self._hear_ours(heard)
 
+    def call_tool(self, turn: int, name: str, arguments: Mapping[str, Any], now: datetime) -> Ruling | None:
+        """Rule on a built-in tool that the model calls in answering a turn; None: it is none of them."""
+        if name not in BUILT_IN:
+            return None
+        if name == "end_call" and name in self._set.playbook.tools and not self.may_end(turn, ""):
+            return Ruling(result=_GOES_ON)
+        self.state, ruling = rule_on(name, arguments, self.state, self._set, self._say, now)
+        return ruling
+
+    def may_end(self, turn: int, reply: str) -> bool:
+        """Tell whether the model, which wants to, may end the call behind its reply to a turn."""
+        return may_end(self.state, self._questions, self._set.lead, reply)
+
+    def tool_returned(self, turn: int, result: str) -> None:
+        """Take what a tool returned as a source of what may be said, even if the turn is taken once more."""
+        self._before, self.state = (
+            replace(state, sources=state.sources.plus(result, vouched=True)) for state in (self._before, self.state)
+        )
+
     def check(self, turn: int, phrase: str) -> Verdict:
-        """Judge a phrase of the model's before it is spoken; at most one in a turn is replaced, others are dropped."""
+        """Judge a phrase of the model's before it is spoken.
+
+        At most one in a turn is replaced, others are dropped; and a reply has an end, whatever the model says.
+        """
+        verdict = self._judge(turn, phrase)
+        self._spoken += len(verdict.text or "")
+        return replace(verdict, text=None, fault=Fault.LENGTH) if self._spoken > _REPLY_CHARACTERS else verdict
+
+    def _judge(self, turn: int, phrase: str) -> Verdict:
         verdict = self._check.check(phrase, self.state.sources)
         if verdict.text != self._say["unsure"]:
             return verdict
@@ -103,104 +153,127 @@ class Guide:
         self._unsure_in = turn
         return verdict
 
+    def nobody_came(self) -> str:
+        """Take note that no person took the call; return what the caller is told, which offers what they may have."""
+        self._can_transfer = False
+        words = self._no_person().say
+        if self._instead_of_a_person is not Action.CALLBACK:
+            return words
+        self.state = replace(self.state, callback_wanted=True)
+        return self._set.playbook.untaken
+
     @property
-    def to_ask(self) -> tuple[SlotName, ...]:
+    def to_ask(self) -> tuple[str, ...]:
         """What is still to be found out, in order: neither asked, nor volunteered, nor known of the lead."""
-        return tuple(slot for slot in QUALIFICATION if self._is_open(slot))
+        still_open = self._questions.open(self.state.slots, self.state.asked, self._set.lead)
+        return tuple(slot_named(question.slot) for question in still_open)
 
     @property
     def findings(self) -> Findings:
         """What the disposition depends on."""
         state, slots = self.state, self.state.slots
-        meeting = slots.moment(SlotName.MEETING)
-        confirmed = slots[SlotName.MEETING].state is SlotState.CONFIRMED
         return Findings(
             caller_turns=state.turns,
             opted_out=state.opted_out,
             wrong_number=state.wrong_number,
-            meeting_confirmed=meeting is not None and meeting.whole and confirmed,
-            meeting_heard=meeting is not None,
-            callback_wanted=state.callback_wanted or slots.moment(SlotName.CALLBACK) is not None,
+            meeting_confirmed=is_settled(slots, SlotName.MEETING),
+            meeting_heard=slots.moment(SlotName.MEETING) is not None,
+            callback_wanted=state.callback_wanted or any(slots[slot].value for slot in _CALLS_FOR_ANSWER),
             refusals=state.refusals,
             left=state.left,
-            fit=self._fit(),
+            fit=self._questions.fit(slots),
+            concluded=self._questions.conclusion(slots),
         )
 
     # ------------------------------------------------------------------ our side
 
     def _hear_ours(self, heard: str) -> None:
         state = self.state
-        name = self._phrases.asked_by(heard)
-        asked = SlotName(name) if name else None
+        asked = self._questions.asked_by(heard)
         self.state = replace(
             state,
             disclosed=state.disclosed or self._discloses(heard),
             asked=state.asked | {asked} if asked else state.asked,
-            setting=asked if asked in _TIMES else state.setting,
+            setting=SlotName(asked) if asked in TIMES else state.setting,
         )
 
     def _discloses(self, heard: str) -> bool:
-        """Tell whether words of ours say in full who is calling, and that it is an AI."""
+        """Tell whether words of ours say in full who is calling, that it is an AI, and that the call is recorded."""
         spoken = f" {plain(heard)} "
-        machine = any(
-            f" {word} " in spoken for word in ("ai", "ia", "artificial intelligence", "inteligencia artificial")
-        )
-        return machine and f" {plain(self._set.playbook.company)} " in spoken
+        named = f" {plain(self._set.playbook.company)} " in spoken
+        return names_ai(heard) and named and (not self._notice or f" {plain(self._notice)} " in spoken)
 
     # ------------------------------------------------------------------ the caller's side
 
     def _answer(self, words: str, heard: str, now: datetime) -> Advice:
         if not plain(words):
-            return self._ending() if self.state.ending else Advice(note=self._note())
+            return self._ending() if self.state.ending else Advice(note=self._read_back.note(self.state))
         signals = self._phrases.signals_in(words)
         if self._accepts_removal(words, heard, signals):
             signals |= {Signal.OPT_OUT}
         before = self.state
-        self.state = self._noted(words, signals)
+        self.state = self._noted(words, heard, signals)
         if self.state.ending:
             return self._ending()
-        advice = self._answer_read_back(words, heard, signals, now)
+        self.state, advice = settle_proposal(self.state, self._say, heard, signals)
+        turn = Heard(words, heard, signals, now)
         if advice is None:
-            advice = self._hear_values(words, heard, signals, now)
+            self.state, advice = self._read_back.answer(self.state, turn)
+        if advice is None:
+            self.state, advice = self._read_back.hear(self.state, turn, self._before.asking)
         self._count_refusal(before, signals, heard)
         if self.state.left:
             return self._ending()
         fixed = self._fixed(signals)
         if fixed is not None:
-            self._postpone_read_back(before)
+            self._postpone(before)
             return fixed
         if advice is None and self.state.due is not None:
-            advice = self._read_back(self.state.due)
-        return advice or Advice(note=self._note())
+            self.state, advice = self._read_back.read_back(self.state, self.state.due)
+        return advice or Advice(note=self._read_back.note(self.state))
 
-    def _postpone_read_back(self, before: GuideState) -> None:
-        """Keep for a later turn a read-back that was begun now, or that these words left unanswered."""
+    def _postpone(self, before: GuideState) -> None:
+        """Keep for a later turn what was begun now, or what these words left unanswered: a read-back, a question."""
         state = self.state
         asked = before.reading_back
         unanswered = asked if asked and state.slots[asked].state is SlotState.HEARD else None
-        self.state = replace(state, due=state.reading_back or unanswered or state.due, reading_back=None)
+        just_asked = state.asked - self._before.asked
+        self.state = replace(
+            state,
+            due=state.reading_back or unanswered or state.due,
+            reading_back=None,
+            asked=state.asked - {slot for slot in just_asked if state.slots[slot].state is SlotState.EMPTY},
+        )
 
     def _accepts_removal(self, words: str, heard: str, signals: frozenset[Signal]) -> bool:
-        """Tell whether the caller says yes, and no more than that, to our offer to call no more."""
-        agrees = Signal.YES in signals and Signal.NO not in signals and len(plain(words).split()) <= _SHORT_ANSWER
-        return agrees and self._phrases.offers_removal(heard)
+        """Tell whether the caller says yes to our offer to call no more; to the model's, yes and no more than that."""
+        if Signal.NO in signals or not self._phrases.offers_removal(heard):
+            return False
+        if self.state.offering_removal:
+            return bool({Signal.YES, Signal.DOUBT} & signals)
+        return Signal.YES in signals and len(plain(words).split()) <= _SHORT_ANSWER
 
-    def _noted(self, words: str, signals: frozenset[Signal]) -> GuideState:
+    def _noted(self, words: str, heard: str, signals: frozenset[Signal]) -> GuideState:
         """Return the state with what the caller wants, whatever else they say."""
         state = self.state
+        objections = self._phrases.objections_in(words)
         number_denied = state.reading_back is SlotName.PHONE and Signal.OPT_OUT not in signals
         return replace(
             state,
             turns=state.turns + 1,
             asking=None,
             sources=state.sources.plus(words),
-            objections=state.objections | self._phrases.objections_in(words),
+            offering_removal=False,
+            parting=bool(_PARTING & signals)
+            or Objection.NO_TIME in objections
+            or (Signal.NO in signals and self._phrases.asks_for_more(heard)),
+            objections=state.objections | objections,
             opted_out=state.opted_out or Signal.OPT_OUT in signals,
             wrong_number=state.wrong_number or (Signal.WRONG_NUMBER in signals and not number_denied),
             transfer_wanted=state.transfer_wanted or Signal.PERSON in signals,
             callback_wanted=state.callback_wanted
             or Signal.CALLBACK in signals
-            or (Signal.PERSON in signals and not self._set.can_transfer),
+            or (Signal.PERSON in signals and not self._can_transfer and self._instead_of_a_person is Action.CALLBACK),
         )
 
     def _ending(self) -> Advice:
@@ -210,18 +283,39 @@ class Guide:
 
     def _fixed(self, signals: frozenset[Signal]) -> Advice | None:
         """Return the fixed words that go before everything but an end."""
-        if Signal.PERSON in signals and self._set.can_transfer:
+        if Signal.PERSON in signals and self._can_transfer:
             return Advice(self._set.playbook.transfer, Then.TRANSFER)
+        if Signal.DOUBT in signals and self.state.removals_offered < MAX_REMOVALS:
+            return self._offer_removal()
         if Signal.ROBOT in signals:
             return Advice(self._say["robot"])
         if not self.state.disclosed:
-            return Advice(self._say["disclosure"])
+            return Advice(with_notice(self._say["disclosure"], self._notice))
         if Signal.PERSON in signals:
-            self.state = replace(self.state, asking=SlotName.CALLBACK, setting=SlotName.CALLBACK)
-            return Advice(self._say["no_person"])
+            return self._no_person()
         if Signal.RECORDING in signals:
             return Advice(self._say["recorded" if self._set.recorded else "not_recorded"])
         return None
+
+    def _offer_removal(self) -> Advice:
+        """Ask whether they want no more calls; whoever hasn't heard who we are hears that before it."""
+        state = self.state
+        self.state = replace(state, removals_offered=state.removals_offered + 1, offering_removal=True)
+        who = with_notice(self._say["disclosure"], self._notice)
+        told = [] if state.disclosed else [sentence for sentence in sentences(who) if not sentence.endswith("?")]
+        return Advice(" ".join([*told, self._say["removal"]]))
+
+    def _no_person(self) -> Advice:
+        """Offer what the playbook offers instead of a person."""
+        match self._instead_of_a_person:
+            case Action.CALLBACK:
+                self.state = replace(self.state, asking=SlotName.CALLBACK, setting=SlotName.CALLBACK)
+                return Advice(self._say["no_person"])
+            case Action.TAKE_MESSAGE:
+                self.state = replace(self.state, asking=SlotName.MESSAGE)
+                return Advice(self._say["take_message"])
+            case _:
+                return Advice(self._say["nobody"])
 
     def _count_refusal(self, before: GuideState, signals: frozenset[Signal], heard: str) -> None:
         """Count a refusal: in so many words, or "no" to an offer. Who names another time doesn't refuse."""
@@ -229,152 +323,4 @@ class Guide:
             return
         declined = Signal.NO in signals and self._phrases.is_offer(heard) and before.reading_back is None
         if Signal.REFUSAL in signals or declined:
-            self.state = replace(self.state, refusals=self.state.refusals + 1)
-
-    # ------------------------------------------------------------------ slots
-
-    def _answer_read_back(self, words: str, heard: str, signals: frozenset[Signal], now: datetime) -> Advice | None:
-        """Settle a read-back by the caller's answer; None if there was none, or they spoke of something else."""
-        slot, slots = self.state.reading_back, self.state.slots
-        if slot is None:
-            return None
-        values = self._values(words, slot, signals, now)
-        self.state = replace(self.state, reading_back=None)
-        if slot in values and slots.hear({slot: values[slot]}) != slots:
-            self.state = replace(self.state, slots=slots.count_failure(slot))
-            return None
-        if Signal.NO in signals:
-            return self._failed(slot)
-        if Signal.YES not in signals:
-            return None
-        if plain(slots.read_back(slot)) not in plain(heard):
-            return self._read_back(slot)
-        self.state = replace(self.state, slots=slots.confirm(slot))
-        if slot in _TIMES:
-            return Advice(self._say["booked" if slot is SlotName.MEETING else "call_agreed"])
-        return Advice(note=self._note(f"The {slot} is confirmed."))
-
-    def _hear_values(self, words: str, heard: str, signals: frozenset[Signal], now: datetime) -> Advice | None:
-        """Take the values in the caller's words; read back those that have to be."""
-        name = self._phrases.asked_by(heard)
-        asked = SlotName(name) if name else self._before.asking
-        before = self.state.slots
-        values = self._values(words, asked, signals, now)
-        slots = before.hear(values)
-        sources = self.state.sources
-        for slot in values:
-            sources = sources.plus(slots.read_back(slot), agreed=slot is SlotName.BUDGET)
-        self.state = replace(self.state, slots=slots, sources=sources)
-        for slot in (SlotName.EMAIL, SlotName.PHONE, *_TIMES):
-            if slot in values and self.state.slots[slot] != before[slot] and self._complete(slot):
-                return self._failed(slot) if self._is_past(slot, now) else self._read_back(slot)
-        if asked is not None and asked not in values and _misheard(asked, words):
-            return self._failed(asked)
-        return None
-
-    def _values(
-        self, words: str, asked: SlotName | None, signals: frozenset[Signal], now: datetime
-    ) -> Mapping[SlotName, Value]:
-        listening = Listening(
-            now=now,
-            zone=self._set.zone,
-            phone=self._set.lead.phone,
-            asked=asked,
-            wants_callback=Signal.CALLBACK in signals,
-            setting=self.state.setting,
-        )
-        return heard_values(words, listening)
-
-    def _complete(self, slot: SlotName) -> bool:
-        """Whether there is enough to read back: of a time, both the day and the hour."""
-        moment = self.state.slots.moment(slot)
-        return slot in READ_BACK and (moment is None or moment.whole)
-
-    def _is_past(self, slot: SlotName, now: datetime) -> bool:
-        """Whether a day and a time that were named in different turns make a time that is over."""
-        moment = self.state.slots.moment(slot)
-        return moment is not None and moment.starts is not None and moment.starts <= now
-
-    def _read_back(self, slot: SlotName) -> Advice:
-        self.state = replace(self.state, reading_back=slot, asking=slot, due=None)
-        words = self._say["read_back_time" if slot in _TIMES else "read_back"]
-        return Advice(words.replace("{value}", self.state.slots.read_back(slot)))
-
-    def _failed(self, slot: SlotName) -> Advice:
-        """Ask again for a value that was denied or not understood, at the second time by keys; then give up."""
-        slots = self.state.slots.fail(slot)
-        failures = slots[slot].failures
-        if failures >= (_PHONE_FAILURES if slot is SlotName.PHONE else _FAILURES):
-            self.state = replace(self.state, slots=slots.decline(slot))
-            return Advice(self._say["give_up"])
-        self.state = replace(self.state, slots=slots, asking=slot)
-        match slot:
-            case SlotName.PHONE:
-                return Advice(self._say["again_phone" if failures == 1 else "keypad"])
-            case SlotName.EMAIL:
-                return Advice(self._say["again_email"])
-            case _:
-                return Advice(self._say["again_time"])
-
-    # ------------------------------------------------------------------ what the model is told
-
-    def _is_open(self, slot: SlotName) -> bool:
-        if slot in self.state.asked or self.state.slots[slot].state is not SlotState.EMPTY:
-            return False
-        if slot is SlotName.TEAM_SIZE:
-            return self._phrases.asked_by(self._set.playbook.question) == slot
-        return not getattr(self._set.lead.bant, slot)
-
-    def _note(self, first: str = "") -> str:
-        """Say in a line what the model needs: what is known, what is open, whether it may still push."""
-        state = self.state
-        parts = [first] if first else []
-        known = [f"{name} {state.slots.read_back(name)}" for name, _ in state.slots]
-        if known:
-            parts.append(f"Known: {'; '.join(known)}.")
-        if state.refusals == MAX_PUSHES:
-            parts.append("They refused twice: one last offer, then leave.")
-        elif state.refusals:
-            parts.append("They refused once: you may offer once or twice more.")
-        for slot in _TIMES:
-            moment = state.slots.moment(slot)
-            if moment is not None and not moment.whole:
-                parts.append(f"Ask for the {'time' if moment.day else 'day'} of the {slot}.")
-                break
-        else:
-            if self.to_ask and not state.refusals:
-                parts.append(f"Still to ask: {self.to_ask[0].replace('_', ' ')}.")
-        return " ".join(parts)
-
-    def _fit(self) -> Fit:
-        slots = self.state.slots
-        authority = slots[SlotName.AUTHORITY].value
-        if authority is Authority.ELSEWHERE:
-            return Fit.NOT_QUALIFIED
-        sized = slots[SlotName.BUDGET].value or slots[SlotName.TEAM_SIZE].value
-        wanted = slots[SlotName.NEED].value and slots[SlotName.TIMING].value
-        return Fit.QUALIFIED if sized and wanted and authority else Fit.UNKNOWN
-
-
-def _misheard(slot: SlotName, words: str) -> bool:
-    """Tell whether the words tried to give a slot that couldn't be read: digits, or an address with its marks."""
-    spoken = tokens(words)
-    match slot:
-        case SlotName.PHONE:
-            return is_bare_answer(words) and any(len(run.digits) >= 3 for run in digit_runs(spoken))
-        case SlotName.EMAIL:
-            return "at" in spoken and "dot" in spoken and not spoken_email(words)
-        case _:
-            return False
-
-
-def _filled(phrases: SalesPhrases, playbook: Playbook) -> Mapping[str, str]:
-    """Return the fixed words with our names in them."""
-    names = {"{persona}": playbook.persona, "{company}": playbook.company}
-    filled = {}
-    for field in fields(phrases.say):
-        text: str = getattr(phrases.say, field.name)
-        for placeholder, value in names.items():
-            text = text.replace(placeholder, value)
-        filled[field.name] = text
-    return filled
+            self.state = replace(self.state, refusals=self.state.refusals + 1, parting=True)

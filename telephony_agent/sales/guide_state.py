@@ -8,15 +8,19 @@ from enum import StrEnum
 from typing import Any, Self
 
 from telephony_agent.sales.lead import Bant, Lead
+from telephony_agent.sales.moments import Moment
 from telephony_agent.sales.playbook import Playbook
+from telephony_agent.sales.playbook_parts import Action
 from telephony_agent.sales.reply_check import Sources
 from telephony_agent.sales.sales_phrases import Objection
 from telephony_agent.sales.slots import Slots
 from telephony_agent.sales.values import SlotName
 
-_LEAD_FIELDS = ("name", "phone", "company", "email", "language")
+_LEAD_FIELDS = ("name", "phone", "company", "email", "notes", "language")
 MAX_PUSHES = 2
 """How often we may still make an offer after a refusal."""
+MAX_REMOVALS = 2
+"""How often we ask whether they want no more calls."""
 
 
 class Then(StrEnum):
@@ -47,19 +51,29 @@ class GuideState:
     wrong_number: bool = False
     transfer_wanted: bool = False
     callback_wanted: bool = False
+    removals_offered: int = 0
+    """How often we asked whether to take them off our list."""
+    offering_removal: bool = False
+    """Whether that question waits for an answer."""
+    parting: bool = False
+    """Whether the caller's last words are a reason to take leave."""
     refusals: int = 0
     objections: frozenset[Objection] = frozenset()
     reading_back: SlotName | None = None
     """The slot whose read-back waits for an answer."""
     due: SlotName | None = None
     """The slot whose read-back had to wait, because something else had to be said first."""
-    asking: SlotName | None = None
+    asking: str | None = None
     """The slot that our last fixed words asked for, whether they were heard or not."""
-    asked: frozenset[SlotName] = frozenset()
+    asked: frozenset[str] = frozenset()
     """What our words that were heard have asked for."""
     setting: SlotName = SlotName.MEETING
     """What a day or a time is for: the last of the two that was spoken of."""
     sources: Sources = field(default_factory=Sources)
+    proposed: Moment | None = None
+    """A time for a call back that the model named; it waits for the caller's yes."""
+    to_send: tuple[str, ...] = ()
+    """The topics of which information is to be sent to the caller's address."""
     turns: int = 0
 
     @property
@@ -83,6 +97,11 @@ class Setting:
     """The called party's IANA zone, in which they name days and hours."""
     recorded: bool = False
     can_transfer: bool = False
+
+    @property
+    def transfers(self) -> bool:
+        """Whether a caller who wants a person gets one: there is somebody, and the playbook allows it."""
+        return self.can_transfer and Action.TRANSFER in self.playbook.calls_to_action
 
     def as_data(self) -> dict[str, Any]:
         """Return it as plain data, for a trace; of the lead only what the guide reads."""

@@ -20,8 +20,16 @@ MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
-_WEEKDAY = {name.lower(): place for place, name in enumerate(WEEKDAYS)}
-_MONTH = {name.lower(): place + 1 for place, name in enumerate(MONTHS)}
+_WEEKDAY = {name.lower(): place for place, name in enumerate(WEEKDAYS)} | {
+    short: place
+    for place, shorts in enumerate(("mon", "tue tues", "wed weds", "thu thur thurs", "fri"))
+    for short in shorts.split()
+}
+_MONTH_WORDS = {name.lower(): place + 1 for place, name in enumerate(MONTHS)}
+_SHORT_MONTHS = {name[:3]: month for name, month in _MONTH_WORDS.items() if len(name) > 3} | {"sept": 9}
+_MONTH = _MONTH_WORDS | _SHORT_MONTHS
+_NEEDS_A_DATE = frozenset({"may", "march"}) | _SHORT_MONTHS.keys()
+"""Words that are a month only with a day beside them."""
 _ORDINALS = {
     word: place + 1
     for place, word in enumerate(
@@ -29,6 +37,9 @@ _ORDINALS = {
         fifteenth sixteenth seventeenth eighteenth nineteenth twentieth""".split()
     )
 } | {"thirtieth": 30}
+_NAMED_DAYS = frozenset({"today", "tomorrow"})
+_AFTER_DATE = frozenset("works is at would suits sounds around".split())
+"""What follows a mere "the 30th" if it is a day."""
 _NOT_MEANT = frozenset("last every each since until till before not except past previous".split())
 """Before a day they say that it isn't the day to meet."""
 _ANY_BUT = (["anything", "but"], ["day", "but"])
@@ -113,6 +124,7 @@ def read_moment(words: Sequence[str], now: datetime, zone: str, *, bare_hour: bo
         bare_hour: a mere "three" or "ten thirty" is a time, as after "What time suits you?".
     """
     local = now.astimezone(ZoneInfo(zone))
+    words = [_without_is(word) for word in words]
     after = _after_a_while(words, local)
     if after is not None:
         return MomentReading(Moment(zone, after.date(), after.time()))
@@ -129,6 +141,12 @@ def read_moment(words: Sequence[str], now: datetime, zone: str, *, bare_hour: bo
     moment = Moment(zone, day, at, part if at is None else None)
     doubtful = len(days) > 1 or len(times) > 1 or len(parts) > 1
     return MomentReading(moment, doubtful or (moment.whole and moment.starts is not None and moment.starts <= local))
+
+
+def _without_is(word: str) -> str:
+    """Return the day in "Monday's", as in "Monday's good"."""
+    day = word.removesuffix("'s")
+    return day if day in _WEEKDAY or day in _NAMED_DAYS else word
 
 
 def _greets(words: Sequence[str], place: int) -> bool:
@@ -157,7 +175,7 @@ def _days(words: Sequence[str], today: date) -> set[date]:
     found = set()
     for place, word in enumerate(words):
         before = words[place - 1] if place else ""
-        if before in _NOT_MEANT or words[max(0, place - 2) : place] in _ANY_BUT:
+        if before in _NOT_MEANT or words[max(0, place - 2) : place] in _ANY_BUT or _begins_a_span(words, place):
             continue
         if word == "today" or (word in ("afternoon", "morning", "evening") and before == "this"):
             found.add(today)
@@ -168,6 +186,12 @@ def _days(words: Sequence[str], today: date) -> set[date]:
         elif word in ("days", "day", "weeks", "week"):
             found |= _days_ahead(words, place, today)
     return found | _dates(words, today)
+
+
+def _begins_a_span(words: Sequence[str], place: int) -> bool:
+    """Whether a day is only where "a week from ..." begins."""
+    before = words[max(0, place - 4) : place]
+    return any(before[start : start + 2] in (["week", "from"], ["day", "from"]) for start in range(len(before)))
 
 
 def _weekday(today: date, weekday: int, before: str) -> date:
@@ -182,6 +206,8 @@ def _days_ahead(words: Sequence[str], place: int, today: date) -> set[date]:
     unit = 7 if words[place].startswith("week") else 1
     if words[max(0, place - 2) : place] == ["in", "a"]:
         return {today + timedelta(days=unit)}
+    if words[place - 1 : place] == ["a"] and words[place + 1 : place + 2] == ["from"]:
+        return {day + timedelta(days=unit) for day in _days(words[place + 2 : place + 4], today)}
     for number in numbers(words[:place]):
         if number.end == place and number.start and words[number.start - 1] == "in" and 0 < number.value <= 60:
             return {today + timedelta(days=unit * int(number.value))}
@@ -193,7 +219,7 @@ def _dates(words: Sequence[str], today: date) -> set[date]:
     found = set()
     for place, word in enumerate(words):
         month = _MONTH.get(word)
-        if month is None or (word in ("may", "march") and not _dated(words, place)):
+        if month is None or (word in _NEEDS_A_DATE and not _dated(words, place)):
             continue
         day = _ordinal(words, place + 1) or _cardinal(words, place + 1)
         if not day and place > 1 and words[place - 1] == "of":
@@ -202,13 +228,16 @@ def _dates(words: Sequence[str], today: date) -> set[date]:
     if not found:
         for place, word in enumerate(words):
             if word == "the" and (day := _ordinal(words, place + 1)) and "time" not in words[place:]:
-                found |= _next_date(today, day, None) if words[place - 1 : place] == ["on"] else set()
+                following = set(words[place + 2 : place + 5]) - {"st", "nd", "rd", "th"}
+                meant = words[max(0, place - 1) : place] == ["on"] or not following.isdisjoint(_AFTER_DATE)
+                found |= _next_date(today, day, None) if meant else set()
     return found
 
 
 def _dated(words: Sequence[str], place: int) -> bool:
-    """Whether "may" or "march" is a month here."""
-    return bool(_ordinal(words, place + 1)) or (place > 1 and words[place - 1] == "of")
+    """Whether a word that may be another, such as "may" or "march", is a month here."""
+    short = words[place] in _SHORT_MONTHS and bool(_cardinal(words, place + 1))
+    return short or bool(_ordinal(words, place + 1)) or (place > 1 and words[place - 1] == "of")
 
 
 def _ordinal(words: Sequence[str], place: int) -> int:
@@ -283,7 +312,8 @@ def _time_at(words: Sequence[str], number: Number, *, bare_hour: bool) -> tuple[
         return None  # dictated digits
     if following == "o'clock":
         return time(hour), end + 1
-    if not bare_hour and not (before and before[-1] in ("at", "around", "by")) and not _half(words, rest):
+    introduced = bool(before) and before[-1] in _BEFORE_HOUR
+    if not bare_hour and not introduced and not _half(words, rest):
         return None
     if minute is not None:
         return (time(hour, int(minute.value)), rest) if minute.value % 5 == 0 else None
@@ -291,10 +321,12 @@ def _time_at(words: Sequence[str], number: Number, *, bare_hour: bool) -> tuple[
     return (time(hour), end) if alone else None
 
 
+_BEFORE_HOUR = frozenset({"at", "around", "by", *_NAMED_DAYS}) | _WEEKDAY.keys()
 _AFTER_HOUR = frozenset(
-    """would works work is on in please then tomorrow today sharp or and if for i sounds that's good fine maybe suits
-    thanks thank no actually sorry okay ok next this it best the um uh with so but""".split()
-) | set(_WEEKDAY)
+    """instead ish would works work is on in please then tomorrow today sharp or and if for i sounds that's good fine
+    maybe suits thanks thank no actually sorry okay ok next this it best the um uh with so but
+    because since when unless as they we you he she""".split()
+) | {day for word in _WEEKDAY for day in (word, f"{word}s")}
 """What may follow an hour, so that "at three people" or "ten dollars" is none."""
 
 

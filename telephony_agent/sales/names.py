@@ -39,7 +39,7 @@ _NOT_NAMES = frozenset(
 )
 _WORD = r"[^\W\d_][\w'’-]*"
 _CAPITAL = r"[A-Z][\w'’-]*"
-_STRONG_CUE = re.compile(r"\b(?:my (?:full |first )?name(?: is|['’]s)|the name(?: is|['’]s))\s+", re.IGNORECASE)
+_STRONG_CUE = re.compile(r"(?:\b(?:my (?:full |first )?|the )|^\W*)name(?: is|['’]s)\s+", re.IGNORECASE)
 _WEAK_CUE = re.compile(
     r"\b(?:this is|i['’]m|i am|it['’]s|you['’]re (?:speaking|talking) (?:to|with)|(?:you can |just )call me)\s+",
     re.IGNORECASE,

@@ -12,7 +12,7 @@ from telephony_agent.sales.disposition import (
     Disposition,
     Findings,
     LineResult,
-    dispositions,
+    disposition_of,
     hubspot_outcome,
 )
 from telephony_agent.sales.guide_state import GuideState
@@ -39,19 +39,22 @@ class Outcome:
 
     disposition: Disposition
     line_result: LineResult
-    slots: Mapping[SlotName, Value]
+    slots: Mapping[str, Value]
     summary: str
     next_step: NextStep | None
     consent: Consent | None
     opted_out: bool
     disclosed: bool
     """Whether the caller heard who and what was calling."""
+    to_send: tuple[str, ...] = ()
+    """The topics of which information is to be sent to the caller's confirmed address."""
 
     @property
     def told(self) -> Mapping[str, str]:
-        """What the caller told us, by slot, in words."""
-        return {
-            name.value: value.in_words() if isinstance(value, Moment) else str(value)
+        """What the caller told us, by slot, in words; and of what they are to be sent information."""
+        sent = {"information": "; ".join(self.to_send)} if self.to_send else {}
+        return sent | {
+            str(name): value.in_words() if isinstance(value, Moment) else str(value)
             for name, value in self.slots.items()
         }
 
@@ -67,8 +70,6 @@ def conclude(
     findings: Findings,
     line: LineResult,
     end: CallEnd | None,
-    *,
-    chosen: Disposition | None = None,
 ) -> Outcome:
     """Write the record of a call.
 
@@ -78,10 +79,8 @@ def conclude(
         findings: what the guide found.
         line: the carrier's result.
         end: why the talk ended; None if there was none.
-        chosen: what a model chose; counts only if the rules left it open.
     """
-    open_to = dispositions(findings, line, end)
-    disposition = chosen if chosen is not None and chosen in open_to else open_to[0]
+    disposition = disposition_of(findings, line, end)
     step = _next_step(disposition, state)
     return Outcome(
         disposition=disposition,
@@ -92,6 +91,7 @@ def conclude(
         consent=lead.consent,
         opted_out=state.opted_out,
         disclosed=state.disclosed,
+        to_send=state.to_send,
     )
 
 
@@ -101,6 +101,9 @@ def _next_step(disposition: Disposition, state: GuideState) -> NextStep | None:
         return None
     # Who books no meeting for certain is called back at the time that they named for it.
     moment = state.slots.moment(kind) or state.slots.moment(SlotName.MEETING)
+    if moment is None and disposition is Disposition.MEETING_BOOKED:
+        # What was arranged before the call still stands: no other step was agreed on.
+        return None
     if moment is None:
         return NextStep(kind, None, "", "at a time that was not named")
     return NextStep(kind, moment.starts, moment.zone, moment.in_words())

@@ -6,7 +6,7 @@ The lists are data, one file a language: ``phrases/turns.en.yaml`` says what eac
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib import resources
 from typing import Any, Self
 
@@ -32,6 +32,10 @@ class Phrasebook:
     wait_but: str
     protected: str
     person_request: str
+    # Traces of older versions don't have these; they tell of no calls that we placed.
+    mailbox: str = ""
+    menu: str = ""
+    screening: str = ""
 
     @classmethod
     def shipped(cls, language: str = "en") -> Self:
@@ -71,9 +75,31 @@ class Phrasebook:
         match = _words(self.wait).search(text)
         return match is not None and not _words(self.wait_but).search(text[match.end() :])
 
+    def is_mailbox(self, text: str) -> bool:
+        """Tell whether a mailbox says this: a message may be left."""
+        return _says(self.mailbox, text)
+
+    def is_menu(self, text: str) -> bool:
+        """Tell whether a menu says this: keys are to be pressed."""
+        return _says(self.menu, text)
+
+    def is_screening(self, text: str) -> bool:
+        """Tell whether who calls, and why, is asked for somebody else: by a service, or by whoever picks up."""
+        return _says(self.screening, text)
+
+    def deaf_to_machines(self) -> Self:
+        """Return the same phrases, but without those by which machines are known."""
+        return replace(self, mailbox="", menu="", screening="")
+
     def is_protected(self, text: str) -> bool:
         """Tell whether words of ours hold a disclosure, a price or a read-back."""
         return bool(_words(self.protected).search(text))
+
+    def protecting(self, words: str) -> Self:
+        """Return the same phrases, but with more words of ours protected; no words change nothing."""
+        # A pattern is one of whole words, so it must begin and end with one.
+        core = re.sub(r"^\W+|\W+$", "", words)
+        return replace(self, protected=f"{self.protected}|{re.escape(core)}") if core else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +127,10 @@ def _shipped(what: str, language: str) -> Any:
         there = sorted(name.split(".")[1] for path in folder.iterdir() if (name := path.name).startswith(f"{what}."))
         raise PlaybookError(f"language: there are no phrases for {language!r}; allowed: {', '.join(there)}")
     return yaml.safe_load(file.read_text(encoding="utf-8"))
+
+
+def _says(pattern: str, text: str) -> bool:
+    return bool(pattern) and _words(pattern).search(text) is not None
 
 
 def _words(pattern: str) -> re.Pattern[str]:

@@ -6,9 +6,11 @@ A model may word things, but it may not know things. So whatever is a claim must
 in the phrase          allowed if
 =====================  ====================================================================================
 a figure               the playbook, the caller or a slot holds the same figure; percents, times and
-                       money with the same unit, percents and money in the playbook only
+                       money with the same unit, percents and money in the playbook or a tool's result only
 money of the caller's  it is the budget's, and the sentence does no more than acknowledge it
 a promise              every word that matters in its sentence stands in one passage of the playbook
+an offer of what the   a passage of the playbook says the same sentence
+playbook leaves out
 an amount without a    the playbook or the caller uses the word
 figure ("half")
 an address, a host     the playbook or the caller names it
@@ -33,6 +35,7 @@ from typing import Self
 from telephony_agent.sales.contacts import web_addresses
 from telephony_agent.sales.figures import Figure, Unit, figures, is_figure
 from telephony_agent.sales.playbook import Playbook
+from telephony_agent.sales.playbook_parts import Action
 from telephony_agent.sales.sales_phrases import CheckWords, SalesPhrases
 from telephony_agent.sales.words import plain, sentences
 
@@ -74,16 +77,19 @@ class Sources:
     addresses: frozenset[str] = frozenset()
     """E-mail addresses and their hosts; a mere host that a caller names is no source."""
     agreed: frozenset[Figure] = frozenset()
-    """The figures of a budget that was understood by rule: all that may be said of money beside the playbook."""
+    """The figures of a budget that was understood by rule."""
+    vouched: frozenset[Figure] = frozenset()
+    """The figures of what a tool returned: with the playbook's, all that may be said of money as ours."""
 
-    def plus(self, text: str, *, agreed: bool = False) -> Sources:
-        """Return the sources with one more text; ``agreed`` if it is a budget."""
+    def plus(self, text: str, *, agreed: bool = False, vouched: bool = False) -> Sources:
+        """Return the sources with one more text; ``agreed`` if it is a budget, ``vouched`` if it is a tool's result."""
         said = figures(text)
         return Sources(
             self.figures | said,
             self.words | set(plain(text).split()),
             self.addresses | _parts_of(web_addresses(text)),
             self.agreed | said if agreed else self.agreed,
+            self.vouched | said if vouched else self.vouched,
         )
 
 
@@ -97,6 +103,10 @@ class ReplyCheck:
     own: Sources
     secrets: frozenset[tuple[str, ...]]
     identity: frozenset[str] = field(default_factory=frozenset)
+    barred: tuple[re.Pattern[str], ...] = ()
+    """How we offer what the playbook leaves out."""
+    spoken: tuple[str, ...] = ()
+    """The passages, plain."""
 
     @classmethod
     def of(cls, playbook: Playbook, phrases: SalesPhrases) -> Self:
@@ -107,6 +117,8 @@ class ReplyCheck:
             own = own.plus(passage)
         said = {shingle for passage in passages for shingle in _shingles(passage)}
         rules = (line for line in playbook.system_prompt().splitlines() if line.startswith(("Rules:", "You are ")))
+        allowed = playbook.calls_to_action
+        barred = (pattern for action, pattern in phrases.check.actions.items() if action not in allowed)
         return cls(
             words=phrases.check,
             unsure=phrases.say.unsure,
@@ -114,6 +126,8 @@ class ReplyCheck:
             own=replace(own, addresses=frozenset().union(*map(web_addresses, passages))),
             secrets=frozenset(shingle for rule in rules for shingle in _shingles(rule)) - said,
             identity=frozenset(plain(f"{playbook.persona} {playbook.company} {playbook.product}").split()),
+            barred=tuple(barred),
+            spoken=tuple(f" {plain(passage)} " for passage in passages),
         )
 
     def check(self, phrase: str, heard: Sources) -> Verdict:
@@ -131,6 +145,7 @@ class ReplyCheck:
             self.own.words | heard.words,
             self.own.addresses | heard.addresses,
             heard.agreed,
+            heard.vouched,
         )
         fault = self._fault(text, known)
         match fault:
@@ -157,7 +172,7 @@ class ReplyCheck:
 
     def _figures_known(self, sentence: str, known: Sources) -> bool:
         spoken = plain(sentence)
-        money = self.own.figures
+        money = self.own.figures | known.vouched
         if all(word in self.words.acknowledging or is_figure(word) for word in spoken.split()):
             money |= known.agreed
         if not all(_is_sourced(figure, known, money) for figure in figures(sentence)):
@@ -166,8 +181,10 @@ class ReplyCheck:
         return all(set(match[0].split()) <= known.words for match in amounts)
 
     def _promises(self, sentence: str) -> bool:
-        """Whether a sentence promises what no passage of the playbook promises in the same words."""
+        """Whether a sentence promises what no passage promises in the same words, or offers what is left out."""
         spoken = plain(sentence)
+        if any(offer.search(spoken) for offer in self.barred):
+            return not any(f" {spoken} " in passage for passage in self.spoken)
         if not any(promise.search(spoken) for promise in self.words.promises):
             return False
         # Figures are checked as such, however they are written.
@@ -208,12 +225,15 @@ def _is_sourced(figure: Figure, known: Sources, money: frozenset[Figure]) -> boo
 def _passages(playbook: Playbook) -> Iterable[str]:
     """Yield every passage of the playbook that may be spoken, its topic's name in it."""
     yield from (playbook.persona, playbook.company, f"{playbook.product} {playbook.pitch}")
-    yield from (playbook.meeting, playbook.question, " ".join(playbook.integrations))
+    yield from (playbook.role, playbook.goal, playbook.meeting, playbook.question, " ".join(playbook.integrations))
+    yield from (question.ask for question in playbook.questions or ())
+    yield from (text for text in (playbook.disclosure, *playbook.closing.model_dump().values()) if text)
     yield from (f"{plan.name} plan {plan.price}" for plan in playbook.plans)
     yield "plans " + " ".join(plan.name for plan in playbook.plans)
     yield from (f"{topic}: {fact}" for topic, fact in playbook.facts.items())
     yield from (f"{topic}: {answer}" for topic, answer in playbook.objections.items())
-    yield from (playbook.greeting, *playbook.reprompts, *playbook.fillers, playbook.not_understood, playbook.transfer)
+    yield from (playbook.greeting, *playbook.reprompts, *playbook.fillers, playbook.not_understood)
+    yield playbook.transfer if Action.TRANSFER in playbook.calls_to_action else ""
     yield from (playbook.apology, playbook.goodbye, playbook.silence_goodbye, playbook.fault_goodbye)
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from functools import cache
 from importlib import resources
 from typing import Any, Self
 
@@ -24,6 +25,8 @@ class Signal(StrEnum):
 
     OPT_OUT = "opt_out"
     """Never to be called again."""
+    DOUBT = "doubt"
+    """Perhaps never to be called again: the words are near those of an opt-out, and no rule knows them for one."""
     WRONG_NUMBER = "wrong_number"
     ROBOT = "robot"
     """To know whether we are a machine."""
@@ -34,6 +37,8 @@ class Signal(StrEnum):
     REFUSAL = "refusal"
     CALLBACK = "callback"
     """To be called another time."""
+    PARTING = "parting"
+    """To be done with the call."""
     YES = "yes"
     NO = "no"
 
@@ -55,9 +60,13 @@ class FixedWords:
 
     disclosure: str
     opt_out: str
+    removal: str
     wrong_number: str
     robot: str
     no_person: str
+    take_message: str
+    nobody: str
+    recording_notice: str
     recorded: str
     not_recorded: str
     leave: str
@@ -70,6 +79,9 @@ class FixedWords:
     give_up: str
     booked: str
     call_agreed: str
+    another_time: str
+    call_when: str
+    noted: str
     unsure: str
 
 
@@ -78,6 +90,8 @@ class CheckWords:
     """What the reply check looks for."""
 
     promises: tuple[re.Pattern[str], ...]
+    actions: Mapping[str, re.Pattern[str]]
+    """How we offer to do what a playbook may leave out, by the name of its call to action."""
     quantities: re.Pattern[str]
     clock: re.Pattern[str]
     leaks: re.Pattern[str]
@@ -97,41 +111,46 @@ class SalesPhrases:
     asks: Mapping[str, re.Pattern[str]]
     offer: re.Pattern[str]
     removal: re.Pattern[str]
+    more: re.Pattern[str]
     fillers: frozenset[str]
     edges: frozenset[str]
+    negations: frozenset[str]
     check: CheckWords
     say: FixedWords
+    own_opt_outs: frozenset[str] = frozenset()
+    """Opt-outs that a playbook adds, plain and without fillers."""
 
     @classmethod
-    def shipped(cls, language: str = "en") -> Self:
-        """Return the phrases of a language that come with the package.
+    def shipped(cls, language: str = "en") -> SalesPhrases:
+        """Return the phrases of a language that come with the package: the same object each time.
 
         Raises:
             PlaybookError: there are none for it; the message names those that there are.
         """
-        folder = resources.files("telephony_agent.sales") / "phrases"
-        file = folder / f"{language}.yaml"
-        if not re.fullmatch("[a-z]{2}", language) or not file.is_file():
-            names = (path.name.removesuffix(".yaml") for path in folder.iterdir())
-            there = ", ".join(sorted(name for name in names if "." not in name))
-            raise PlaybookError(f"language: there are no phrases for {language!r}; allowed: {there}")
-        return cls._from_data(yaml.safe_load(file.read_text(encoding="utf-8")))
+        return _shipped(language)
 
     @classmethod
-    def _from_data(cls, data: Mapping[str, Any]) -> Self:
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """Return the phrases of a file's data."""
         words = data["words"]
         check = data["check"]
+        masks = data["masks"]
+        # What is no opt-out by rule is no doubtful one either.
+        masks = masks | {Signal.DOUBT: [*masks[Signal.OPT_OUT], *masks[Signal.DOUBT]]}
         return cls(
             signals={signal: _pattern(data["signals"][signal], words) for signal in Signal},
-            masks={Signal(name): _pattern(masks, words) for name, masks in data["masks"].items()},
+            masks={Signal(name): _pattern(patterns, words) for name, patterns in masks.items()},
             objections={objection: _pattern(data["objections"][objection], words) for objection in Objection},
             asks={slot: _pattern([pattern], words) for slot, pattern in data["asks"].items()},
             offer=_pattern([data["offer"]], words),
             removal=_pattern([data["removal"]], words),
+            more=_pattern([data["more"]], words),
             fillers=frozenset(data["fillers"].split()),
             edges=frozenset(data["edges"].split()),
+            negations=frozenset(data["negations"].split()),
             check=CheckWords(
                 promises=tuple(_pattern([promise], words) for promise in check["promises"]),
+                actions={name: _pattern([pattern], words) for name, pattern in check["actions"].items()},
                 quantities=_pattern([check["quantities"]], words),
                 clock=_pattern([check["clock"]], words),
                 leaks=_pattern(check["leaks"], words),
@@ -143,13 +162,19 @@ class SalesPhrases:
             say=FixedWords(**{field.name: data["say"][field.name] for field in fields(FixedWords)}),
         )
 
+    def with_opt_outs(self, phrases: Iterable[str]) -> SalesPhrases:
+        """Return these phrases with opt-outs of a playbook's own: each counts wherever its words stand in a row."""
+        return replace(self, own_opt_outs=frozenset(self._without_fillers(plain(phrase)) for phrase in phrases))
+
     def signals_in(self, text: str) -> frozenset[Signal]:
         """Return what a caller's words want."""
         spoken = [self._without_fillers(clause) for clause in clauses(text)]
         found = {signal for signal in Signal if any(self._means(signal, clause) for clause in spoken)}
         if any(self._means(Signal.OPT_OUT, self._without_edges(clause)) for clause in spoken):
             found.add(Signal.OPT_OUT)
-        return frozenset(found)
+        if any(f" {phrase} " in f" {clause} " for phrase in self.own_opt_outs for clause in spoken):
+            found.add(Signal.OPT_OUT)
+        return frozenset(found - {Signal.DOUBT} if Signal.OPT_OUT in found else found)
 
     def objections_in(self, text: str) -> frozenset[Objection]:
         """Return the objections in a caller's words."""
@@ -170,6 +195,10 @@ class SalesPhrases:
         """Tell whether our own words offer to call no more, to which "yes" is an opt-out."""
         return bool(self.removal.search(plain(_last_sentence(ours))))
 
+    def asks_for_more(self, ours: str) -> bool:
+        """Tell whether our own words ask for anything else, to which "no" takes leave."""
+        return bool(self.more.search(plain(_last_sentence(ours))))
+
     def _without_fillers(self, spoken: str) -> str:
         return " ".join(word for word in spoken.split() if word not in self.fillers)
 
@@ -186,6 +215,18 @@ class SalesPhrases:
         mask = self.masks.get(signal)
         rest = mask.sub(" / ", spoken) if mask is not None else spoken
         return bool(self.signals[signal].search(" ".join(rest.split())))
+
+
+@cache
+def _shipped(language: str) -> SalesPhrases:
+    """Read a language's file, once: each call has a guide, and reading takes longer than all else at its begin."""
+    folder = resources.files("telephony_agent.sales") / "phrases"
+    file = folder / f"{language}.yaml"
+    if not re.fullmatch("[a-z]{2}", language) or not file.is_file():
+        names = (path.name.removesuffix(".yaml") for path in folder.iterdir())
+        there = ", ".join(sorted(name for name in names if "." not in name))
+        raise PlaybookError(f"language: there are no phrases for {language!r}; allowed: {there}")
+    return SalesPhrases.from_data(yaml.safe_load(file.read_text(encoding="utf-8")))
 
 
 def _last_sentence(text: str) -> str:

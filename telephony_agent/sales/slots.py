@@ -50,52 +50,52 @@ _EMPTY = Slot()
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """The slots of one call."""
+    """The slots of one call: those of ``SlotName``, and the playbook's own by their names."""
 
-    filled: Mapping[SlotName, Slot] = field(default_factory=lambda: MappingProxyType({}))
+    filled: Mapping[str, Slot] = field(default_factory=lambda: MappingProxyType({}))
 
-    def __getitem__(self, name: SlotName) -> Slot:
+    def __getitem__(self, name: str) -> Slot:
         return self.filled.get(name, _EMPTY)
 
-    def __iter__(self) -> Iterator[tuple[SlotName, Value]]:
+    def __iter__(self) -> Iterator[tuple[str, Value]]:
         """Yield the names and values of the slots that have one."""
         return ((name, slot.value) for name, slot in self.filled.items() if slot.value is not None)
 
-    def moment(self, name: SlotName) -> Moment | None:
+    def moment(self, name: str) -> Moment | None:
         """Return the time in a slot, or None."""
         value = self[name].value
         return value if isinstance(value, Moment) else None
 
-    def read_back(self, name: SlotName) -> str:
+    def read_back(self, name: str) -> str:
         """Return the slot's value as it is read out; nothing if it is empty."""
         value = self[name].value
         return "" if value is None else in_words(name, value)
 
-    def hear(self, values: Mapping[SlotName, Value]) -> Slots:
+    def hear(self, values: Mapping[str, Value]) -> Slots:
         """Take new values: they replace old ones; a time is merged with the day that is known."""
         return self._with({name: self._heard(name, value) for name, value in values.items()})
 
-    def confirm(self, name: SlotName) -> Slots:
+    def confirm(self, name: str) -> Slots:
         """Take the value as confirmed by the caller."""
         return self._with({name: replace(self[name], state=SlotState.CONFIRMED)})
 
-    def fail(self, name: SlotName) -> Slots:
+    def fail(self, name: str) -> Slots:
         """Drop the value: the caller denied it, or it could not be understood."""
         return self._with({name: Slot(failures=self[name].failures + 1)})
 
-    def count_failure(self, name: SlotName) -> Slots:
+    def count_failure(self, name: str) -> Slots:
         """Count a denial that came with a new value; the old one is needed until that is heard."""
         return self._with({name: replace(self[name], failures=self[name].failures + 1)})
 
-    def decline(self, name: SlotName) -> Slots:
+    def decline(self, name: str) -> Slots:
         """Give the slot up: it isn't asked for again."""
         return self._with({name: Slot(SlotState.DECLINED, failures=self[name].failures)})
 
-    def _heard(self, name: SlotName, value: Value) -> Slot:
+    def _heard(self, name: str, value: Value) -> Slot:
         slot = self[name]
         if isinstance(value, Moment) and isinstance(slot.value, Moment):
             value = slot.value.merged(value)
         return slot if value == slot.value else Slot(SlotState.HEARD, value, slot.failures)
 
-    def _with(self, changed: Mapping[SlotName, Slot]) -> Slots:
+    def _with(self, changed: Mapping[str, Slot]) -> Slots:
         return Slots(MappingProxyType({**self.filled, **changed})) if changed else self

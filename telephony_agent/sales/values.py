@@ -24,6 +24,8 @@ class SlotName(StrEnum):
     TIMING = "timing"
     MEETING = "meeting"
     CALLBACK = "callback"
+    MESSAGE = "message"
+    """What we are to pass on, in the caller's words."""
 
 
 class Authority(StrEnum):
@@ -50,14 +52,19 @@ class Money:
 Value = str | int | Money | Authority | Moment
 
 
-def in_words(name: SlotName, value: Value) -> str:
+def slot_named(name: str) -> str:
+    """Return the ``SlotName`` of that name; the name itself, if it is a slot of the playbook's own."""
+    return next((slot for slot in SlotName if slot == name), name)
+
+
+def in_words(name: str, value: Value) -> str:
     """Return a value as it is read out to the caller."""
     match value:
         case Moment():
             return value.in_words()
-        case str() if name is SlotName.EMAIL:
+        case str() if name == SlotName.EMAIL:
             return email_in_words(value)
-        case str() if name is SlotName.PHONE:
+        case str() if name == SlotName.PHONE:
             return phone_in_words(value)
         case _:
             return str(value)

@@ -58,6 +58,14 @@ def tokens(text: str) -> list[str]:
     return found
 
 
+def with_notice(words: str, notice: str) -> str:
+    """Put a notice into words of ours, before the question that they end with: after it we'd be talked over."""
+    if not notice:
+        return words
+    *before, last = sentences(words)
+    return " ".join([*before, notice, last] if last.endswith("?") else [words, notice])
+
+
 def sentences(text: str) -> list[str]:
     """Cut a text of ours into its sentences."""
     return [part for part in re.split(r"(?<=[.!?])\s+", text.strip()) if part]

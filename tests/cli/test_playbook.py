@@ -2,33 +2,66 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from telephony_agent.cli.build import load_playbook
 from telephony_agent.cli.main import app
 from telephony_agent.errors import PlaybookError
 from telephony_agent.sales.playbook import Playbook
+from telephony_agent.sales.playbooks import DEFAULT, shipped_playbooks, shipped_text
+from telephony_agent.settings import CallSettings
 
-SHIPPED = (resources.files("telephony_agent.sales") / "default_playbook.yaml").read_text(encoding="utf-8")
+SHIPPED = shipped_text(DEFAULT)
+
+
+def shown(*arguments: str) -> str:
+    result = CliRunner().invoke(app, ["playbook", *arguments], env={"COLUMNS": "200"}, catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.output
 
 
 def check(folder: Path, text: str) -> str:
     file = folder / "mine.yaml"
     file.write_text(text, encoding="utf-8")
-    result = CliRunner().invoke(app, ["playbook", "check", str(file)], env={"COLUMNS": "200"}, catch_exceptions=False)
-    assert result.exit_code == 0
-    return result.output
+    return shown("check", str(file))
 
 
 def test_a_good_playbook_is_shown_as_the_model_and_the_caller_get_it(tmp_path: Path) -> None:
-    shown = check(tmp_path, SHIPPED)
+    output = check(tmp_path, SHIPPED)
     playbook = Playbook.parse(SHIPPED)
-    assert playbook.system_prompt() in shown
+    assert playbook.system_prompt() in output
     for words in (playbook.greeting, *playbook.reprompts, playbook.fault_goodbye):
-        assert words in shown
+        assert words in output
+    assert "This is Ava, the AI assistant of Bluefinch. Do you have a minute?" in output
+    places = [output.index(f"│ {slot}") for slot in ("team size", "need", "budget", "authority", "timing")]
+    assert places == sorted(places)
+
+
+def test_a_shipped_playbook_is_checked_by_its_name() -> None:
+    output = shown("check", "reception")
+    for words in (
+        "May I have your name?",
+        "urgent (optional)",
+        "transfer, take_message",
+        "end_call",
+        "delete my details",
+    ):
+        assert words in output
+
+
+def test_the_shipped_playbooks_are_listed() -> None:
+    output = shown("list")
+    assert all(name in output for name in shipped_playbooks())
+
+
+def test_the_setting_takes_a_shipped_playbook_by_its_name() -> None:
+    assert load_playbook(CallSettings(playbook=Path("appointment-reminder"))).company == "Greenfield Dental"
+    assert load_playbook(CallSettings()).company == "Bluefinch"
+    with pytest.raises(PlaybookError, match=r"AGENT_PLAYBOOK='bakery': can't be read.*write a file, or one of default"):
+        load_playbook(CallSettings(playbook=Path("bakery")))
 
 
 def test_words_that_look_like_markup_are_shown_as_they_stand(tmp_path: Path) -> None:

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import resources
 
-from telephony_agent.sales.disposition import CallEnd, Disposition, LineResult, dispositions
+from telephony_agent.sales.disposition import CallEnd, Disposition, LineResult, disposition_of
 from telephony_agent.sales.guide import Guide
 from telephony_agent.sales.guide_state import Advice, Setting
 from telephony_agent.sales.lead import Lead
 from telephony_agent.sales.playbook import Playbook
 from telephony_agent.sales.sales_phrases import SalesPhrases
 from telephony_agent.sales.slots import SlotState
-from telephony_agent.sales.values import SlotName
+from telephony_agent.sales.words import with_notice
 
 NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 """A Tuesday, ten in the morning in New York."""
@@ -42,19 +42,23 @@ class Talk:
 
     def value(self, slot: str) -> str:
         """Return a slot's value in words."""
-        return self.guide.state.slots.read_back(SlotName(slot))
+        return self.guide.state.slots.read_back(slot)
 
     def state(self, slot: str) -> SlotState:
         """Return a slot's state."""
-        return self.guide.state.slots[SlotName(slot)].state
+        return self.guide.state.slots[slot].state
 
-    def ends(self, end: CallEnd = CallEnd.GOODBYE) -> tuple[Disposition, ...]:
-        """Return the dispositions that the call's end leaves open."""
-        return dispositions(self.guide.findings, LineResult.ANSWERED, end)
+    def ends(self, end: CallEnd = CallEnd.GOODBYE) -> Disposition:
+        """Return the disposition after the call's end."""
+        return disposition_of(self.guide.findings, LineResult.ANSWERED, end)
 
 
-def talk(*, greeted: bool = True, recorded: bool = False, can_transfer: bool = False) -> Talk:
+def talk(
+    *, greeted: bool = True, recorded: bool = False, can_transfer: bool = False, playbook: Playbook = PLAYBOOK
+) -> Talk:
     """Begin a call; its greeting was heard in full, or not at all."""
-    guide = Guide(replace(SETTING, recorded=recorded, can_transfer=can_transfer), PHRASES)
-    guide.take(0, "", PLAYBOOK.greeting if greeted else "", NOW)
-    return Talk(guide)
+    phrases = SalesPhrases.shipped(playbook.language)
+    guide = Guide(replace(SETTING, playbook=playbook, recorded=recorded, can_transfer=can_transfer), phrases)
+    greeting = with_notice(playbook.greeting, phrases.say.recording_notice if recorded else "")
+    guide.take(0, "", greeting if greeted else "", NOW)
+    return Talk(guide, greeting if greeted else "")

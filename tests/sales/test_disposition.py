@@ -1,4 +1,4 @@
-"""Every call gets exactly one disposition, or a few to choose from where the rules can't tell."""
+"""Every call gets exactly one disposition, by rule."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from telephony_agent.sales.disposition import (
     Findings,
     Fit,
     LineResult,
-    dispositions,
+    disposition_of,
     hubspot_outcome,
 )
 
@@ -27,6 +27,8 @@ FINDINGS = st.builds(
     refusals=st.integers(0, 4),
     left=st.booleans(),
     fit=st.sampled_from(Fit),
+    concluded=st.none()
+    | st.sampled_from([Disposition.MEETING_BOOKED, Disposition.CALLBACK, Disposition.NOT_INTERESTED]),
     voicemail_left=st.booleans(),
 )
 LINES = st.sampled_from(LineResult)
@@ -61,6 +63,37 @@ ENDS = st.none() | st.sampled_from(CallEnd)
         (Findings(2), LineResult.ANSWERED, CallEnd.TRANSFER, Disposition.TRANSFERRED),
         (Findings(4, fit=Fit.QUALIFIED), LineResult.ANSWERED, CallEnd.GOODBYE, Disposition.QUALIFIED),
         (Findings(4, fit=Fit.NOT_QUALIFIED), LineResult.ANSWERED, CallEnd.GOODBYE, Disposition.NOT_QUALIFIED),
+        (
+            Findings(3, concluded=Disposition.MEETING_BOOKED, left=True, refusals=3, callback_wanted=True),
+            LineResult.ANSWERED,
+            CallEnd.AGENT,
+            Disposition.MEETING_BOOKED,
+        ),
+        (
+            Findings(3, concluded=Disposition.CALLBACK, meeting_confirmed=True),
+            LineResult.ANSWERED,
+            CallEnd.GOODBYE,
+            Disposition.MEETING_BOOKED,
+        ),
+        (
+            Findings(3, concluded=Disposition.NOT_INTERESTED, callback_wanted=True, fit=Fit.QUALIFIED),
+            LineResult.ANSWERED,
+            CallEnd.GOODBYE,
+            Disposition.NOT_INTERESTED,
+        ),
+        (
+            Findings(4, concluded=Disposition.CALLBACK, left=True, refusals=3),
+            LineResult.ANSWERED,
+            CallEnd.AGENT,
+            Disposition.NOT_INTERESTED,
+        ),
+        (
+            Findings(2, concluded=Disposition.MEETING_BOOKED, opted_out=True),
+            LineResult.ANSWERED,
+            CallEnd.AGENT,
+            Disposition.DO_NOT_CALL,
+        ),
+        (Findings(2, concluded=Disposition.CALLBACK), LineResult.ANSWERED, CallEnd.TRANSFER, Disposition.TRANSFERRED),
         (Findings(), LineResult.ANSWERED, CallEnd.CALLER, Disposition.HUNG_UP),
         (Findings(), LineResult.ANSWERED, CallEnd.SILENCE, Disposition.NOT_REACHED),
         (Findings(2), LineResult.ANSWERED, CallEnd.FAULT, Disposition.FAILED),
@@ -73,38 +106,29 @@ ENDS = st.none() | st.sampled_from(CallEnd)
     ],
 )
 def test_the_rules_decide(findings: Findings, line: LineResult, end: CallEnd | None, expected: Disposition) -> None:
-    assert dispositions(findings, line, end) == (expected,)
+    assert disposition_of(findings, line, end) is expected
 
 
-def test_an_unconfirmed_meeting_is_called_back_unless_the_model_knows_better() -> None:
-    open_to = dispositions(Findings(3, meeting_heard=True), LineResult.ANSWERED, CallEnd.CALLER)
-    assert open_to == (Disposition.CALLBACK, Disposition.MEETING_BOOKED)
+def test_an_unconfirmed_meeting_is_called_back() -> None:
+    unconfirmed = Findings(3, meeting_heard=True)
+    assert disposition_of(unconfirmed, LineResult.ANSWERED, CallEnd.CALLER) is Disposition.CALLBACK
 
 
-def test_a_talk_without_an_end_result_is_left_to_the_model() -> None:
-    open_to = dispositions(Findings(5), LineResult.ANSWERED, CallEnd.GOODBYE)
-    assert open_to[0] is Disposition.NOT_QUALIFIED
-    assert Disposition.MEETING_BOOKED not in open_to
-
-
-@given(FINDINGS, LINES, ENDS)
-def test_every_call_has_at_least_one_disposition(findings: Findings, line: LineResult, end: CallEnd | None) -> None:
-    open_to = dispositions(findings, line, end)
-    assert open_to
-    assert len(set(open_to)) == len(open_to)
+def test_a_talk_without_an_end_result_counts_as_not_qualified() -> None:
+    assert disposition_of(Findings(5), LineResult.ANSWERED, CallEnd.GOODBYE) is Disposition.NOT_QUALIFIED
 
 
 @given(FINDINGS, LINES, ENDS)
 def test_an_opt_out_is_never_anything_else(findings: Findings, line: LineResult, end: CallEnd | None) -> None:
-    open_to = dispositions(findings, line, end)
-    assert (open_to == (Disposition.DO_NOT_CALL,)) is findings.opted_out
+    assert (disposition_of(findings, line, end) is Disposition.DO_NOT_CALL) is findings.opted_out
 
 
 @given(FINDINGS, ENDS)
-def test_a_meeting_is_booked_only_if_it_was_heard(findings: Findings, end: CallEnd | None) -> None:
-    open_to = dispositions(findings, LineResult.ANSWERED, end)
-    if Disposition.MEETING_BOOKED in open_to:
-        assert findings.meeting_confirmed or findings.meeting_heard
+def test_a_meeting_is_booked_only_if_it_was_confirmed_or_an_answer_booked_it(
+    findings: Findings, end: CallEnd | None
+) -> None:
+    if disposition_of(findings, LineResult.ANSWERED, end) is Disposition.MEETING_BOOKED:
+        assert findings.meeting_confirmed or findings.concluded is Disposition.MEETING_BOOKED
 
 
 HUBSPOT = {"Busy", "Connected", "Left live message", "Left voicemail", "No answer", "Wrong number"}

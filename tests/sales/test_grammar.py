@@ -95,6 +95,8 @@ def test_the_reference_agents_replies_pass_the_check() -> None:
         heard = Sources()
         for turn in dialogue.turns:
             heard = heard.plus(turn.heard)
+            if turn.fixed:  # the guide's own words, which nobody judges
+                continue
             for phrase in sentences(turn.reply.wordings[0].replace(END_CALL, "")):
                 spoken += 1
                 if check.check(phrase, heard).fault is not None:

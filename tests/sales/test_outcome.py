@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from telephony_agent.sales.disposition import CallEnd, Disposition, LineResult
 from telephony_agent.sales.lead import Consent, ConsentBasis, Lead
 from telephony_agent.sales.outcome import Outcome, conclude
+from telephony_agent.sales.playbook import Playbook
+from telephony_agent.sales.playbooks import shipped_text
 from telephony_agent.sales.values import SlotName
 from tests.sales.talk import Talk, talk
 
@@ -14,9 +16,9 @@ CONSENT = Consent(ConsentBasis.WRITTEN, "You may call me.", datetime(2026, 1, 5,
 LEAD = Lead("Anna Miller", "+12125550199", company="Harbor Bakery", consent=CONSENT)
 
 
-def outcome(call: Talk, end: CallEnd | None = CallEnd.GOODBYE, chosen: Disposition | None = None) -> Outcome:
+def outcome(call: Talk, end: CallEnd | None = CallEnd.GOODBYE) -> Outcome:
     guide = call.guide
-    return conclude(LEAD, guide.state, guide.findings, LineResult.ANSWERED, end, chosen=chosen)
+    return conclude(LEAD, guide.state, guide.findings, LineResult.ANSWERED, end)
 
 
 def test_a_booked_meeting_has_its_absolute_time_and_zone() -> None:
@@ -50,18 +52,20 @@ def test_a_callback_without_a_time_says_so() -> None:
     assert (result.next_step.at, result.next_step.words) == (None, "at a time that was not named")
 
 
+def test_a_slot_of_the_playbooks_own_is_told_like_the_others() -> None:
+    call = talk(playbook=Playbook.parse(shipped_text("appointment-reminder")))
+    call.says("yes, I can come")
+    result = outcome(call)
+    assert (result.disposition, result.next_step) == (Disposition.MEETING_BOOKED, None)
+    assert result.told == {"appointment": "kept"}
+    assert result.summary == "Anna Miller of Harbor Bakery: meeting booked. Told us: appointment kept."
+
+
 def test_an_opt_out_is_in_the_record() -> None:
     call = talk()
     call.says("stop calling me")
     result = outcome(call, CallEnd.AGENT)
     assert (result.disposition, result.opted_out, result.next_step) == (Disposition.DO_NOT_CALL, True, None)
-
-
-def test_a_model_may_choose_only_what_the_rules_left_open() -> None:
-    call = talk()
-    call.says("tell me about it")
-    assert outcome(call, chosen=Disposition.QUALIFIED).disposition is Disposition.QUALIFIED
-    assert outcome(call, chosen=Disposition.MEETING_BOOKED).disposition is Disposition.NOT_QUALIFIED
 
 
 def test_a_call_in_which_nothing_was_said_has_a_record_too() -> None:

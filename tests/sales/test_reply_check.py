@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telephony_agent.sales.figures import Figure, Unit, figures
+from telephony_agent.sales.playbook_parts import Action
 from telephony_agent.sales.reply_check import MAX_CHARACTERS, Fault, ReplyCheck, Sources
+from telephony_agent.sales.sales_phrases import SalesPhrases
 from tests.sales.talk import PHRASES, PLAYBOOK
 
 CHECK = ReplyCheck.of(PLAYBOOK, PHRASES)
@@ -183,3 +185,28 @@ def test_a_price_that_is_not_in_the_playbook_is_never_spoken(amount: int) -> Non
 def test_the_moment_of_a_slot_may_be_spoken() -> None:
     heard = Sources().plus("Tuesday, December 1, at 3:30 in the afternoon")
     assert CHECK.check("See you on December 1 at 3:30.", heard).fault is None
+
+
+OFFERS = {
+    Action.BOOK_MEETING: ("I've booked you in for that.", "Shall I schedule a visit?", "Le reservo la visita."),
+    Action.SEND_INFORMATION: ("I'll send you the details.", "May I e-mail you?", "Le envío la información."),
+    Action.TRANSFER: ("I'll put you through.", "Let me connect you.", "Le paso con un compañero."),
+    Action.CALLBACK: ("We will call you.", "Shall I ring you again?", "Le llamamos nosotros."),
+    Action.TAKE_MESSAGE: ("May I take a message?", "I'll pass that on.", "¿Quiere dejar un mensaje?"),
+}
+
+
+@pytest.mark.parametrize("action", Action)
+def test_an_offer_that_the_playbook_leaves_out_is_not_made(action: Action, spanish: SalesPhrases) -> None:
+    others = PLAYBOOK.model_copy(update={"calls_to_action": tuple(set(Action) - {action})})
+    *english, last = OFFERS[action]
+    for offer in english:
+        assert ReplyCheck.of(others, PHRASES).check(offer, HEARD).fault is Fault.PROMISE
+        assert CHECK.check(offer, HEARD).fault is None
+    assert ReplyCheck.of(others, spanish).check(last, HEARD).fault is Fault.PROMISE
+    assert ReplyCheck.of(PLAYBOOK, spanish).check(last, HEARD).fault is None
+
+
+def test_what_the_playbook_says_itself_is_no_offer() -> None:
+    playbook = PLAYBOOK.model_copy(update={"calls_to_action": (), "facts": {"news": "We send you news every spring."}})
+    assert ReplyCheck.of(playbook, PHRASES).check("We send you news every spring.", HEARD).fault is None
