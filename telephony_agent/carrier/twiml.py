@@ -29,7 +29,9 @@ _ALLOWED: Mapping[str, frozenset[str]] = {
     "busy": frozenset(),
     "unavailable": frozenset(),
     "goodbye": frozenset(),
-    "connect": frozenset({"transfer_number"}),
+    "connect": frozenset({"transfer_number", "dialled_url", "whisper_url", "caller_id"}),
+    "whisper": frozenset({"summary", "joined_url"}),
+    "joined": frozenset(),
     "transfer": frozenset({"transfer_number"}),
     "apology": frozenset(),
 }
@@ -37,7 +39,7 @@ _ALLOWED: Mapping[str, frozenset[str]] = {
 
 
 class TwimlDocuments:
-    """The seven documents, loaded and checked; every method returns a whole XML text to send as ``text/xml``.
+    """The documents, loaded and checked; every method returns a whole XML text to send as ``text/xml``.
 
     Characters that XML can't hold (a NUL in a caller's name) become U+FFFD in the answer.
     """
@@ -89,9 +91,34 @@ class TwimlDocuments:
         """Hang up."""
         return _text(self._filled("goodbye"))
 
-    def connect(self, *, number: str) -> str:
-        """Dial a person at ``number`` (E.164), as the caller was told."""
-        return _text(self._filled("connect", {"transfer_number": number}))
+    def connect(self, *, number: str, dialled_url: str, whisper_url: str, caller_id: str = "") -> str:
+        """Dial a person at ``number`` (E.164), as the caller was told.
+
+        Args:
+            number: whom to dial.
+            dialled_url: where Twilio asks what comes next, once the person has hung up or can't be had.
+            whisper_url: what the person hears first.
+            caller_id: the number of ours that the person is shown; without one, Twilio shows the caller's.
+        """
+        values = {
+            "transfer_number": number,
+            "dialled_url": dialled_url,
+            "whisper_url": whisper_url,
+            "caller_id": caller_id,
+        }
+        root = self._filled("connect", values)
+        for dial in root.iter("Dial"):
+            if not dial.get("callerId", "-"):
+                del dial.attrib["callerId"]
+        return _text(root)
+
+    def whisper(self, *, summary: str, joined_url: str) -> str:
+        """Tell a person who is to take a call about it; a key of theirs goes to ``joined_url``."""
+        return _text(self._filled("whisper", {"summary": summary, "joined_url": joined_url}))
+
+    def joined(self) -> str:
+        """Join the person with the caller."""
+        return _text(self._filled("joined"))
 
     def transfer(self, *, number: str) -> str:
         """Apologise and dial a person at ``number`` (E.164)."""

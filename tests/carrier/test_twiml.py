@@ -9,19 +9,27 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twilio.twiml.voice_response import Connect, Dial, VoiceResponse
+from twilio.twiml.voice_response import Connect, Dial, Gather, VoiceResponse
 
 from telephony_agent.carrier.twiml import TwimlDocuments, shipped_documents
 from telephony_agent.errors import LocalProtocolError, SettingError
 
 STREAM_URL = "wss://agent.example.com/twilio/media"
 ENDED_URL = "https://agent.example.com/twilio/stream-ended"
+DIALLED_URL = "https://agent.example.com/twilio/transferred?call=CA1"
+WHISPER_URL = "https://agent.example.com/twilio/whisper?call=CA1"
+JOINED_URL = "https://agent.example.com/twilio/joined?call=CA1"
 documents = TwimlDocuments()
 
 
 def canonical(xml: str) -> str:
     """Drop what has no meaning in TwiML: the spaces between elements and the order of attributes."""
     return ET.canonicalize(xml, strip_text=True)
+
+
+def connect(caller_id: str) -> str:
+    urls = {"dialled_url": DIALLED_URL, "whisper_url": WHISPER_URL}
+    return documents.connect(number="+15005550006", caller_id=caller_id, **urls)
 
 
 def answer(**parameters: str) -> str:
@@ -48,9 +56,29 @@ def test_answer_is_what_twilios_library_builds() -> None:
 
 
 def test_connecting_a_caller_dials_without_an_apology() -> None:
-    xml = documents.connect(number="+15005550006")
-    assert "<Number>+15005550006</Number>" in xml
-    assert "sorry" not in xml.split("<Dial")[0].split("-->")[-1]
+    expected = VoiceResponse()
+    dial = Dial(action=DIALLED_URL, method="POST", timeout=20, caller_id="+15005550001")
+    dial.number("+15005550006", url=WHISPER_URL, method="POST")
+    expected.append(dial)
+    expected.hangup()
+    assert canonical(connect("+15005550001")) == canonical(str(expected))
+
+
+def test_without_a_number_of_ours_the_person_is_shown_the_callers() -> None:
+    assert "callerId" not in connect("")
+
+
+def test_the_whisper_waits_for_a_key_and_is_what_twilios_library_builds() -> None:
+    expected = VoiceResponse()
+    gather = Gather(action=JOINED_URL, method="POST", input="dtmf", num_digits=1, timeout=8)
+    gather.say("A call for you. To take the call, press 1.")
+    expected.append(gather)
+    expected.hangup()
+    assert canonical(documents.whisper(summary="A call for you.", joined_url=JOINED_URL)) == canonical(str(expected))
+
+
+def test_what_joins_the_two_says_nothing() -> None:
+    assert canonical(documents.joined()) == canonical(str(VoiceResponse()))
 
 
 def test_transfer_is_what_twilios_library_builds() -> None:
@@ -87,7 +115,8 @@ def test_nobody_is_left_on_a_dead_line_after_the_stream() -> None:
 
 
 def test_every_answer_is_a_whole_document_without_comments_and_placeholders() -> None:
-    numbered = [dial(number="+15005550006") for dial in (documents.transfer, documents.connect)]
+    numbered = [documents.transfer(number="+15005550006"), connect("+15005550001")]
+    numbered.append(documents.whisper(summary="A call.", joined_url=JOINED_URL))
     for xml in (answer(), documents.busy(), documents.apology(), *numbered):
         assert xml.startswith('<?xml version="1.0" encoding="UTF-8"?>\n<Response>')
         assert "<!--" not in xml
@@ -103,6 +132,8 @@ def test_the_shipped_documents_are_valid_xml_before_they_are_filled() -> None:
         "goodbye.xml",
         "transfer.xml",
         "connect.xml",
+        "whisper.xml",
+        "joined.xml",
         "apology.xml",
     }
 
