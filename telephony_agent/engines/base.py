@@ -6,13 +6,13 @@ microseconds and runs inline. Heavy packages are imported inside the engine's mo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypedDict
 
 
 class Message(TypedDict):
-    """One chat message: ``role`` is ``system``, ``user`` or ``assistant``."""
+    """One chat message: ``role`` is ``system``, ``user``, ``assistant``, or ``tool`` for what a tool returned."""
 
     role: str
     content: str
@@ -20,6 +20,15 @@ class Message(TypedDict):
 
 Cancelled = Callable[[], bool]
 """Says whether the work is no longer wanted; engines ask between steps and stop within one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as a model is told of it. ``parameters`` is the JSON schema of its arguments, an object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +87,12 @@ class ReplySession(Protocol):
         """
         ...
 
-    def reply(self, messages: Sequence[Message], cancelled: Cancelled) -> Iterator[str]:
+    def reply(self, messages: Sequence[Message], cancelled: Cancelled, *, may_call: bool = True) -> Iterator[str]:
         """Yield the assistant's next message as text deltas; ends early, silently, when cancelled.
 
-        Control words such as ``[END_CALL]`` come through as text; thinking blocks don't.
+        Control words such as ``[END_CALL]`` come through as text; thinking blocks don't. So does the call of a tool, as
+        ``<tool_call>``, a JSON object with ``name`` and ``arguments``, ``</tool_call>``: it ends the reply. Where
+        ``may_call`` is false, there is none.
 
         Raises:
             ResponseError: the engine failed.
@@ -99,6 +110,11 @@ class Responder(Protocol):
     @property
     def context_tokens(self) -> int:
         """How many tokens of conversation the model can read."""
+        ...
+
+    @property
+    def takes_tools(self) -> bool:
+        """Whether the model can be offered tools."""
         ...
 
     def count_tokens(self, text: str) -> int:

@@ -9,18 +9,23 @@ read once, not once a call.
 
 The decode loop is our own, because it must stop within one token, stream, and leave cache and tokens equal at every
 moment. Prompts are read in chunks for the same reason.
+
+Tools are the responder's, not a reply's: the template tells of them at the very beginning, so a prompt without them
+would share nothing with what is in the cache. ``tool_grammar`` sees to it that a call is a valid one.
 """
 
 from __future__ import annotations
 
 import contextlib
 import copy
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from telephony_agent.engines.base import Cancelled, Message
+from telephony_agent.engines.base import Cancelled, Message, ToolSpec
 from telephony_agent.engines.reply_text import SpokenText, TokenText, common_prefix, goes_in_circles
+from telephony_agent.engines.tool_grammar import CALL_TOKENS, CLOSING, OPENING, ReplyConstraint, ToolGrammar
 from telephony_agent.errors import ModelLoadError, ResponseError
 
 if TYPE_CHECKING:
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
 _CHUNK_TOKENS = 128
 _SMALL_PARAMETERS = 50_000_000
 _STOP_WORDS = ("<|im_end|>", "<|endoftext|>")
+_TOOLS_IN_TEMPLATE = re.compile(r"\btools\b")
 _CLOSING_MARKS = (".", "?", "!", "...", "\u2026", ".\n", "?\n", "!\n")
 """What a model may write at the end of a caller's sentence before it ends the message."""
 
@@ -68,9 +74,11 @@ class QwenResponder:
         max_new_tokens: the longest reply.
         max_context_tokens: the most conversation that is ever kept, whatever the model could read.
         sampling: greedy unless told otherwise.
+        tools: what the model may call; offered only where it ``takes_tools``.
 
     Raises:
         ModelLoadError: the model can't be loaded; the message names the setting and the fix.
+        PlaybookError: a tool's arguments can't be held to their types.
     """
 
     def __init__(
@@ -82,6 +90,7 @@ class QwenResponder:
         max_new_tokens: int = 120,
         max_context_tokens: int = 4096,
         sampling: Sampling | None = None,
+        tools: Sequence[ToolSpec] = (),
     ) -> None:
         import torch
 
@@ -95,13 +104,19 @@ class QwenResponder:
         self.sampling = sampling or Sampling()
         self.stop_tokens = self._stop_tokens()
         self.closing_tokens = self.stop_tokens | self._single_tokens(_CLOSING_MARKS)
-        self._context_tokens = min(int(self.model.config.max_position_embeddings), max_context_tokens)
+        self.window_tokens = min(int(self.model.config.max_position_embeddings), max_context_tokens)
+        self.takes_tools = self._knows_tools()
+        self._tools = [_as_function(tool) for tool in tools] if self.takes_tools else []
+        self._grammar = (
+            ToolGrammar(self._encoder, tools, vocabulary=int(self.model.config.vocab_size)) if self._tools else None
+        )
+        self._tool_tokens = self._count_tool_tokens()
         self._lent = _Memory()
 
     @property
     def context_tokens(self) -> int:
-        """How many tokens of conversation and reply fit."""
-        return self._context_tokens
+        """How many tokens of conversation and reply fit, beside what is told of the tools."""
+        return self.window_tokens - self._tool_tokens
 
     def count_tokens(self, text: str) -> int:
         """Count the tokens of a text; thread-safe."""
@@ -126,8 +141,14 @@ class QwenResponder:
             tokenize=False,
             add_generation_prompt=for_reply,
             enable_thinking=False,
+            tools=self._tools or None,
         )
         return self._encode(text)
+
+    def constraint(self, *, may_call: bool) -> ReplyConstraint:
+        """Return what a reply may hold."""
+        opens = self._encoder.token_to_id(OPENING) if self.takes_tools else None
+        return ReplyConstraint(opens, self._grammar if may_call else None)
 
     def lend(self, memory: _Memory) -> None:
         """Keep what a session has read for those that will begin with the same words."""
@@ -149,6 +170,22 @@ class QwenResponder:
     def _single_tokens(self, texts: Sequence[str]) -> frozenset[int]:
         """Return the tokens that stand for a whole text each."""
         return frozenset(tokens[0] for tokens in map(self._encode, texts) if len(tokens) == 1)
+
+    def _knows_tools(self) -> bool:
+        """Tell whether the chat template can offer tools, and each tag of a call is one token that stands for itself.
+
+        Only then can a call be told from mere text before its first character is spoken.
+        """
+        tags = (self._encode(OPENING), self._encode(CLOSING))
+        whole = all(len(tag) == 1 for tag in tags) and [self.decode(tag) for tag in tags] == [OPENING, CLOSING]
+        return whole and _TOOLS_IN_TEMPLATE.search(self._tokenizer.chat_template) is not None
+
+    def _count_tool_tokens(self) -> int:
+        if not self._tools:
+            return 0
+        system = [Message(role="system", content=".")]
+        plain = self._tokenizer.apply_chat_template(system, tokenize=False, enable_thinking=False)
+        return len(self.prompt_tokens(system, for_reply=False)) - len(self._encode(plain))
 
     def _stop_tokens(self) -> frozenset[int]:
         configured = self.model.generation_config.eos_token_id
@@ -210,22 +247,24 @@ class QwenSession:
                 return 0.0
             return float(logits.softmax(-1)[list(self._responder.closing_tokens)].sum())
 
-    def reply(self, messages: Sequence[Message], cancelled: Cancelled) -> Iterator[str]:
+    def reply(self, messages: Sequence[Message], cancelled: Cancelled, *, may_call: bool = True) -> Iterator[str]:
         """Yield the assistant's next message as text deltas; ends early, silently, when cancelled.
+
+        A call of a tool ends it; it is valid wherever there is room for all of it.
 
         Raises:
             ResponseError: the model failed, or the conversation leaves no room for a reply.
         """
         with self._failing_clean():
             prompt = self._responder.prompt_tokens(messages, for_reply=True)
-            room = min(self._responder.max_new_tokens, self._responder.context_tokens - len(prompt))
+            room = self._responder.window_tokens - len(prompt)
             if room <= 0:
                 raise ResponseError(
-                    f"the conversation of {len(prompt)} tokens fills the model's {self._responder.context_tokens}"
+                    f"the conversation of {len(prompt)} tokens fills the model's {self._responder.window_tokens}"
                 )
             logits = self._read(prompt, cancelled)
             spoken = SpokenText()
-            for text in self._write(logits, room, cancelled):
+            for text in self._write(logits, room, self._responder.constraint(may_call=may_call), cancelled):
                 if delta := spoken.push(text):
                     yield delta
             if not cancelled() and (delta := spoken.end()):
@@ -253,17 +292,27 @@ class QwenSession:
             logits = self._forward(prompt[start : start + _CHUNK_TOKENS])
         return logits
 
-    def _write(self, logits: torch.Tensor | None, room: int, cancelled: Cancelled) -> Iterator[str]:
+    def _write(
+        self, logits: torch.Tensor | None, room: int, constraint: ReplyConstraint, cancelled: Cancelled
+    ) -> Iterator[str]:
         texts = TokenText(self._responder.decode)
         written: list[int] = []
         while logits is not None and not cancelled():
-            token = self._choose(logits)
+            token = self._choose(constraint.confine(logits))
             if token in self._responder.stop_tokens:
                 return
             written.append(token)
+            constraint.take(token)
             yield texts.push(token)
-            over = len(written) >= room or goes_in_circles(written) or cancelled()
+            over = self._is_over(written, room, constraint) or cancelled()
             logits = None if over else self._forward([token])
+
+    def _is_over(self, written: list[int], room: int, constraint: ReplyConstraint) -> bool:
+        """Tell whether a reply must end here, though the model doesn't say so."""
+        if constraint.calling:
+            # A call is long by its form, and has an end by its grammar.
+            return constraint.called or len(written) >= min(room, self._responder.max_new_tokens + CALL_TOKENS)
+        return len(written) >= min(room, self._responder.max_new_tokens) or goes_in_circles(written)
 
     def _forward(self, tokens: list[int]) -> torch.Tensor:
         """Read tokens into the cache; return the logits after the last one, float32[vocabulary]."""
@@ -303,6 +352,12 @@ class QwenSession:
         except (RuntimeError, ValueError) as error:
             self.close()
             raise ResponseError(f"the language model failed: {error}") from error
+
+
+def _as_function(tool: ToolSpec) -> dict[str, Any]:
+    """Return a tool as chat templates know it."""
+    told = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
+    return {"type": "function", "function": told}
 
 
 def _plain(content: str) -> str:

@@ -125,6 +125,11 @@ class ScriptedResponder:
         """How many words it claims to read."""
         return self._context_tokens
 
+    @property
+    def takes_tools(self) -> bool:
+        """It calls what its script calls."""
+        return True
+
     def count_tokens(self, text: str) -> int:
         """Count words."""
         return len(text.split())
@@ -163,8 +168,8 @@ class ScriptedSession:
         """Judge the last message as the responder was told to."""
         return self._responder.ended(messages[-1]["content"])
 
-    def reply(self, messages: Sequence[Message], cancelled: Cancelled) -> Iterator[str]:
-        """Yield the next reply of the script."""
+    def reply(self, messages: Sequence[Message], cancelled: Cancelled, *, may_call: bool = True) -> Iterator[str]:
+        """Yield the next reply of the script, calls of tools and all."""
         return self._responder.words(messages, cancelled)
 
     def close(self) -> None:

@@ -88,13 +88,26 @@ CHAT_TEMPLATE = (
 )
 
 
-def make_qwen(folder: Path, *, family: str = "qwen2", context: int = 2048, template: str = CHAT_TEMPLATE) -> Path:
-    """Make a chat model of the architecture ``qwen2`` or ``qwen3``."""
+TOOL_TEMPLATE = (
+    "{% if tools %}<|im_start|>system\n{% for tool in tools %}{{ tool | tojson }}\n{% endfor %}<|im_end|>\n{% endif %}"
+    + CHAT_TEMPLATE
+)
+
+
+def make_qwen(
+    folder: Path,
+    *,
+    family: str = "qwen2",
+    context: int = 2048,
+    template: str = CHAT_TEMPLATE,
+    tags: tuple[str, ...] = (),
+) -> Path:
+    """Make a chat model of the architecture ``qwen2`` or ``qwen3``; ``tags`` become tokens of their own."""
     import torch
     from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
     tokenizer = _byte_level_tokenizer(400, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
-    tokenizer.add_tokens(["<think>", "</think>"])
+    tokenizer.add_tokens(["<think>", "</think>", *tags])
     shape = {
         "vocab_size": tokenizer.get_vocab_size(),
         "hidden_size": 64,
