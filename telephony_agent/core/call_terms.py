@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, Self, assert_never
 
+from telephony_agent.audio import BYTES_PER_MS
 from telephony_agent.core.barge_in import BargeInRules
 from telephony_agent.core.completeness import RuleJudge, TurnJudge
 from telephony_agent.core.endpointing import EndpointingRules
+from telephony_agent.core.events import EndReason, Opening
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,11 @@ class Announcement:
 
     text: str
     audio: bytes = field(repr=False)
+
+    @property
+    def seconds(self) -> float:
+        """How long it is heard."""
+        return len(self.audio) / (1000 * BYTES_PER_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,34 @@ class Announcements:
     fault_goodbye: Announcement
     transfer: Announcement | None = None
     """What is said before the caller is connected to a person; None when there is nobody."""
+    introduction: Announcement | None = None
+    """Who calls, and why: for a call screening; None where nobody is called."""
+    voicemail: Announcement | None = None
+    """The message for a mailbox; None when there is none."""
+    untaken: Announcement | None = None
+    """What a caller is told whose call no person took; None when there is nobody who might have."""
+    reconnected: Announcement | None = None
+    """What a caller is told who is back after the line broke; None where nobody is called back in."""
+
+    def leave(self, reason: EndReason) -> Announcement:
+        """Return what is said when somebody outside the call wants it to end."""
+        if reason is EndReason.FAULT:
+            return self.fault_goodbye
+        return self.transfer if reason is EndReason.TRANSFER and self.transfer is not None else self.time_up
+
+    def opening(self, opening: Opening) -> Announcement | None:
+        """Return what is said first when a stream opens; None: nothing, the caller speaks."""
+        match opening:
+            case Opening.GREETING:
+                return self.greeting
+            case Opening.RECONNECTED:
+                return self.reconnected
+            case Opening.ANSWERED:
+                return None
+            case Opening.UNTAKEN:
+                return self.untaken
+            case _:
+                assert_never(opening)
 
 
 class CallPolicy(Protocol):
@@ -47,6 +82,22 @@ class CallPolicy(Protocol):
 
     def is_aside(self, text: str) -> bool:
         """Tell whether words said over ours don't want the floor: "mm-hm", or talk to somebody else."""
+        ...
+
+    def is_mailbox(self, text: str) -> bool:
+        """Tell whether a mailbox says this: a message may be left."""
+        ...
+
+    def is_menu(self, text: str) -> bool:
+        """Tell whether a menu says this: keys are to be pressed."""
+        ...
+
+    def is_screening(self, text: str) -> bool:
+        """Tell whether who calls, and why, is asked for somebody whom we wanted to call."""
+        ...
+
+    def deaf_to_machines(self) -> Self:
+        """Return the same policy, but to which no words are a machine's."""
         ...
 
     def is_protected(self, text: str) -> bool:

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Then(StrEnum):
@@ -47,6 +48,25 @@ class Checked(Protocol):
         ...
 
 
+class Ruling(Protocol):
+    """What follows the call of a tool that is the counsel's to rule on: fixed words, an end, or a result."""
+
+    @property
+    def say(self) -> str:
+        """Fixed words with which the reply ends; empty when there are none."""
+        ...
+
+    @property
+    def then(self) -> str:
+        """One of ``Then``'s values. Without fixed words and with ``go_on``, the model goes on with the result."""
+        ...
+
+    @property
+    def result(self) -> str:
+        """What the model is told that its call came to."""
+        ...
+
+
 class Counsel(Protocol):
     """One call's adviser."""
 
@@ -63,6 +83,18 @@ class Counsel(Protocol):
 
     def check(self, turn: int, phrase: str) -> Checked:
         """Judge a phrase of the model's before it is spoken."""
+        ...
+
+    def call_tool(self, turn: int, name: str, arguments: Mapping[str, Any], now: datetime) -> Ruling | None:
+        """Rule on a tool that the model calls; None leaves it to whoever has the tools."""
+        ...
+
+    def may_end(self, turn: int, reply: str) -> bool:
+        """Tell whether the call may end behind the model's reply to a turn, which wants it to."""
+        ...
+
+    def tool_returned(self, turn: int, result: str) -> None:
+        """Take note of what a tool returned: the model may speak of it."""
         ...
 
     def close(self, heard: str) -> None:
@@ -93,6 +125,17 @@ class NoCounsel:
     def check(self, turn: int, phrase: str) -> Checked:
         """Let every phrase pass."""
         return ToTheModel(text=phrase)
+
+    def call_tool(self, turn: int, name: str, arguments: Mapping[str, Any], now: datetime) -> Ruling | None:
+        """Leave it to whoever has the tools."""
+        return None
+
+    def may_end(self, turn: int, reply: str) -> bool:
+        """Let the model end the call."""
+        return True
+
+    def tool_returned(self, turn: int, result: str) -> None:
+        """Nothing to note."""
 
     def close(self, heard: str) -> None:
         """Nothing to note."""

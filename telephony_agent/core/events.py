@@ -7,19 +7,22 @@ thread harms nobody. A log of both is the call's replayable trace.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from telephony_agent.core.conversation import ChatMessage
 from telephony_agent.core.frame_clock import Frame
 
 
 class Stage(StrEnum):
-    """A place where an engine works for a turn."""
+    """A place where an engine, or a tool, works for a turn."""
 
     TRANSCRIBE = "transcribe"
     RESPOND = "respond"
     SYNTHESIZE = "synthesize"
+    TOOL = "tool"
 
 
 class EndReason(StrEnum):
@@ -41,6 +44,10 @@ class EndReason(StrEnum):
     FAULT = "fault"
     """Engines failed three times in a row."""
     SHUTDOWN = "shutdown"
+    MACHINE = "machine"
+    """A machine answered a call of ours: it has our message, or there was nothing to tell it."""
+    OPERATOR = "operator"
+    """Somebody ended it from outside, by the API."""
 
     @property
     def ended_by(self) -> str:
@@ -48,14 +55,30 @@ class EndReason(StrEnum):
         return self.value if self in (EndReason.CALLER, EndReason.LINE) else "agent"
 
 
+class Opening(StrEnum):
+    """What we say first when a stream opens."""
+
+    GREETING = "greeting"
+    RECONNECTED = "reconnected"
+    """The line had broken, and the caller is back."""
+    ANSWERED = "answered"
+    """Whom we called has picked up, and speaks first."""
+    UNTAKEN = "untaken"
+    """The caller was to be connected to a person, and no person took the call."""
+
+
 # Events
 
 
 @dataclass(frozen=True, slots=True)
 class CallBegan:
-    """The stream is open: speak. ``at`` is the calendar's time: seconds since 1970 in UTC."""
+    """The stream is open: speak. ``at`` is the calendar's time: seconds since 1970 in UTC.
+
+    With another ``opening`` than the greeting, a call that was over for its stream goes on in this one.
+    """
 
     at: float = 0.0
+    opening: Opening = Opening.GREETING
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +88,18 @@ class AudioHeard:
     frame: Frame
     speech: bool
     level_dbov: float
+
+
+@dataclass(frozen=True, slots=True)
+class BeepHeard:
+    """A single tone, and silence after it: a mailbox records now."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswererJudged:
+    """What the carrier takes for having answered: Twilio's ``AnsweredBy``."""
+
+    answered_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +173,16 @@ class ReplyFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolReturned:
+    """What came of a tool's call, for the model; ``draft`` is the reply that called it."""
+
+    turn: int
+    draft: int
+    number: int
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
 class Synthesized:
     """A phrase's audio: mu-law, whole frames; empty when nothing in it can be heard."""
 
@@ -149,7 +194,7 @@ class Synthesized:
 
 @dataclass(frozen=True, slots=True)
 class EngineFailed:
-    """An engine failed or missed its deadline. ``item`` is the attempt, draft or phrase that it worked on."""
+    """An engine failed or missed its deadline. ``item`` is the attempt, draft, phrase or call that it worked on."""
 
     turn: int
     stage: Stage
@@ -165,6 +210,8 @@ class Tick:
 Event = (
     CallBegan
     | AudioHeard
+    | BeepHeard
+    | AnswererJudged
     | KeyPressed
     | MarkHeard
     | CallerLeft
@@ -174,6 +221,7 @@ Event = (
     | EndJudged
     | ReplyDelta
     | ReplyFinished
+    | ToolReturned
     | Synthesized
     | EngineFailed
     | Tick
@@ -197,12 +245,14 @@ class Respond:
     """Word a reply to these messages. A draft is worth hearing only if it isn't cancelled before.
 
     ``judge_end``: tell on the way (``EndJudged``) how probable it is that the last message ends where it does.
+    ``may_call``: whether the reply may call a tool.
     """
 
     turn: int
     draft: int
     messages: tuple[ChatMessage, ...] = field(repr=False)
     judge_end: bool = False
+    may_call: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +266,20 @@ class Synthesize:
 
 
 @dataclass(frozen=True, slots=True)
+class UseTool:
+    """Call a tool, if there is one of that name and the arguments fit; say what came of it in any case.
+
+    ``number`` counts the calls of the turn. It is never asked for on a guess, and never cancelled.
+    """
+
+    turn: int
+    draft: int
+    number: int
+    name: str
+    arguments: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class CancelReply:
     """Stop wording and speaking this draft."""
 
@@ -225,9 +289,10 @@ class CancelReply:
 
 @dataclass(frozen=True, slots=True)
 class SendMedia:
-    """Send mu-law bytes."""
+    """Send mu-law bytes; as far as is known, the caller hears the first of them at ``heard_at``."""
 
     payload: bytes = field(repr=False)
+    heard_at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +304,9 @@ class SendMark:
 
 @dataclass(frozen=True, slots=True)
 class SendClear:
-    """Drop what the caller has not heard."""
+    """Drop what the caller has not heard; as far as is known, they hear us until ``heard_until``."""
+
+    heard_until: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,4 +316,4 @@ class HangUp:
     reason: EndReason
 
 
-Action = Transcribe | Respond | Synthesize | CancelReply | SendMedia | SendMark | SendClear | HangUp
+Action = Transcribe | Respond | Synthesize | UseTool | CancelReply | SendMedia | SendMark | SendClear | HangUp

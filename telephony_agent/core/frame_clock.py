@@ -2,7 +2,8 @@
 
 Twilio's timestamps advance by 20 ms with a jitter of about 1 ms. A reader that is too slow loses messages, and a line
 may repeat or delay them, so time comes from the timestamp and never from counting: a gap is filled with silence,
-what lies in the past is dropped.
+what lies in the past is dropped. No more is filled than was received and ``MAX_GAP_MS``, so that a peer
+can't make a few bytes cost as much as hours of sound.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from telephony_agent.audio import BYTES_PER_MS, FRAME_MS
 FRAME_BYTES = FRAME_MS * BYTES_PER_MS
 TOLERANCE_MS = 10
 MAX_GAP_MS = 2000
-"""A longer gap is filled only this far; the clock then jumps."""
+"""A longer gap, or the sum of many, is filled only this far; the clock then jumps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class FrameClock:
     def __init__(self) -> None:
         self._expected_ms: int | None = None
         self._buffer = bytearray()
+        self._received_ms = 0
         self.filled_ms = 0
         self.dropped_ms = 0
 
@@ -46,10 +48,11 @@ class FrameClock:
             self.dropped_ms += duration_ms
             return frames
         if offset_ms > TOLERANCE_MS:
-            gap_ms = min(offset_ms, MAX_GAP_MS)
+            gap_ms = min(offset_ms, MAX_GAP_MS, MAX_GAP_MS + self._received_ms - self.filled_ms)
             self.filled_ms += gap_ms
             frames += self._cut(b"\xff" * (gap_ms * BYTES_PER_MS), timestamp_ms, filled=True)
         frames += self._cut(payload, timestamp_ms + duration_ms, filled=False)
+        self._received_ms += duration_ms
         self._expected_ms = timestamp_ms + duration_ms
         return frames
 

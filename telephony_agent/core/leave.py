@@ -33,10 +33,10 @@ class Leave:
         """The call has begun: its time runs."""
         self._time_up_at = now + self._longest_s
 
-    def take(self, reason: EndReason, now: float) -> None:
-        """End for this reason, once the last words are heard."""
+    def take(self, reason: EndReason, now: float, *, within_s: float = CAP_S) -> None:
+        """End for this reason, once the last words are heard, within so many seconds."""
         self.reason = reason
-        self._by = now + CAP_S
+        self._by = now + within_s
 
     def take_back(self) -> None:
         """Don't end after all: the caller goes on."""

@@ -36,6 +36,9 @@ CallSid = NewType("CallSid", str)
 StreamSid = NewType("StreamSid", str)
 
 MAX_MESSAGE_BYTES = 64 * 1024
+MAX_PAYLOAD_BYTES = 8000
+"""A second of sound. Twilio sends 20 ms a message; what takes long to hear would keep other calls waiting."""
+MAX_NUMBER = 10**12
 
 
 class StreamState(StrEnum):
@@ -164,7 +167,7 @@ class MediaStream:
             stream_sid=StreamSid(_text(start, "streamSid")),
             call_sid=CallSid(_text(start, "callSid")),
             account_sid=_text(start, "accountSid"),
-            parameters={str(key): str(value) for key, value in parameters.items()},
+            parameters={_whole(str(key)): _whole(str(value)) for key, value in parameters.items()},
         )
         self.stream_sid = started.stream_sid
         self._media_head = f'{{"event":"media","streamSid":{json.dumps(self.stream_sid)},"media":{{"payload":"'
@@ -211,20 +214,32 @@ def _text(message: dict[str, Any], key: str) -> str:
     value = message.get(key)
     if not isinstance(value, str):
         raise RemoteProtocolError(f"{key} is not a string")
-    return value
+    return _whole(value)
+
+
+def _whole(text: str) -> str:
+    """Refuse half characters, which JSON can write, and no file, token or database can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise RemoteProtocolError("message holds half a character") from error
+    return text
 
 
 def _number(message: dict[str, Any], key: str) -> int:
     value = message.get(key)
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 12:
         return int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_NUMBER:
         return value
     raise RemoteProtocolError(f"{key} is not a number")
 
 
 def _payload(media: dict[str, Any]) -> bytes:
     try:
-        return base64.b64decode(_text(media, "payload"), validate=True)
+        payload = base64.b64decode(_text(media, "payload"), validate=True)
     except (binascii.Error, ValueError) as error:
         raise RemoteProtocolError("payload is not base64") from error
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise RemoteProtocolError(f"payload of {len(payload)} bytes, over {MAX_PAYLOAD_BYTES}")
+    return payload

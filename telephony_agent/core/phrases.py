@@ -2,12 +2,15 @@
 
 The first phrase decides how long the caller waits, so it ends at the first clause mark after a few words; later ones
 end with a sentence, or at a clause mark or a space once they grow long. What can't be spoken is taken out: markdown,
-emoji, stage directions in brackets, and the control word ``[END_CALL]``, which sets ``end_call`` instead.
+emoji, stage directions in brackets, calls of tools (``tool_calls``), and the control word ``[END_CALL]``, which sets
+``end_call`` instead. It counts only at the reply's end: a model that goes on talking hasn't taken leave.
 """
 
 from __future__ import annotations
 
 import re
+
+from telephony_agent.core.tool_calls import CallFilter, ToolCall
 
 END_CALL = "[END_CALL]"
 
@@ -27,15 +30,25 @@ class PhraseSplitter:
     """One reply's text on its way to the synthesizer."""
 
     def __init__(self) -> None:
+        self._calls = CallFilter()
         self._text = ""
         self._count = 0
-        self.end_call = False
-        """Whether the reply asked for the call to end."""
+        self._behind: str | None = None
+        """What came behind the control word, if that came."""
+
+    @property
+    def end_call(self) -> bool:
+        """Whether the reply, as far as it has come, ends by asking for the call to end."""
+        return self._behind is not None and not speakable(_without_brackets(self._behind))
+
+    @property
+    def call(self) -> ToolCall | None:
+        """The tool that the reply calls, once that is complete."""
+        return self._calls.call
 
     def feed(self, delta: str) -> list[str]:
         """Take the next piece of the reply; return the phrases that are complete now."""
-        self._text += delta
-        self._take_controls()
+        self._take(self._calls.feed(delta))
         phrases: list[str] = []
         while (cut := self._cut()) is not None:
             self._emit(self._text[:cut], phrases)
@@ -44,17 +57,19 @@ class PhraseSplitter:
 
     def flush(self) -> list[str]:
         """Return what is left at the end of the reply."""
+        self._take(self._calls.flush())
         rest, self._text = self._text.split("[", 1)[0], ""
         phrases: list[str] = []
         self._emit(rest, phrases)
         return phrases
 
-    def _take_controls(self) -> None:
+    def _take(self, piece: str) -> None:
+        self._text += piece
         if END_CALL in self._text:
-            self.end_call = True
-        # From the inside out, so that it doesn't matter how the text came in pieces.
-        while (text := _BRACKETED.sub(" ", self._text)) != self._text:
-            self._text = text
+            self._behind = self._text.rpartition(END_CALL)[2]
+        elif self._behind is not None:
+            self._behind += piece
+        self._text = _without_brackets(self._text)
 
     def _cut(self) -> int | None:
         """Return where the next phrase ends, or None while it is still growing."""
@@ -78,6 +93,13 @@ class PhraseSplitter:
         if spoken:
             self._count += 1
             phrases.append(spoken)
+
+
+def _without_brackets(text: str) -> str:
+    """Take out what stands in brackets, from the inside out: it doesn't matter in which pieces the text came."""
+    while (rest := _BRACKETED.sub(" ", text)) != text:
+        text = rest
+    return text
 
 
 def speakable(text: str) -> str:

@@ -192,6 +192,11 @@ class Playout:
         return next((phrase.text for phrase in unheard), "")
 
     @property
+    def lag_s(self) -> float:
+        """How much later the caller hears us than the model says, as the last mark told."""
+        return self._lag_s
+
+    @property
     def ends_at(self) -> float:
         """When the caller hears the last of what was sent, as far as the model knows."""
         return self._ends_at + self._lag_s

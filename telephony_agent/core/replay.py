@@ -13,6 +13,7 @@ and the echo in the caller's frames is that of what was said then: a retelling s
 from __future__ import annotations
 
 import heapq
+import json
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,7 +26,9 @@ from telephony_agent.core.conversation import Turn
 from telephony_agent.core.counsel import Counsel
 from telephony_agent.core.events import (
     Action,
+    AnswererJudged,
     AudioHeard,
+    BeepHeard,
     CallBegan,
     CallerLeft,
     EndJudged,
@@ -46,8 +49,10 @@ from telephony_agent.core.events import (
     Synthesize,
     Synthesized,
     Tick,
+    ToolReturned,
     Transcribe,
     Transcribed,
+    UseTool,
 )
 from telephony_agent.core.frame_clock import Frame
 from telephony_agent.core.trace import Step, Summary, Trace, stand_in, summarize
@@ -61,7 +66,9 @@ USUAL_LAG_S = 0.05
 USUAL_ENGINE_S = 0.1
 USUAL_MS_PER_CHARACTER = 60
 USUAL_LEVEL = 2000
-_FROM_OUTSIDE = (CallBegan, AudioHeard, KeyPressed, CallerLeft, EndRequested, LoadChanged)
+_FROM_OUTSIDE = (
+    *(CallBegan, AudioHeard, BeepHeard, AnswererJudged, KeyPressed, CallerLeft, EndRequested, LoadChanged),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +142,16 @@ class _Draft:
 
 
 @dataclass(slots=True)
+class _Used:
+    """A tool that was called, and what it returned; None where it failed."""
+
+    call: tuple[str, str]
+    asked_at: float
+    result: str | None = None
+    after_s: float | None = None
+
+
+@dataclass(slots=True)
 class _Spoken:
     """A phrase that was asked for, and its audio; None where it failed."""
 
@@ -151,6 +168,7 @@ class _Recording:
         self._utterances: dict[tuple[int, int], _Utterance] = {}
         self._drafts: dict[int, _Draft] = {}
         self._phrases: dict[tuple[int, int], _Spoken] = {}
+        self._uses: dict[tuple[int, int], _Used] = {}
         line = _Line(lag_s=0.0)
         lags: list[float] = []
         expected: dict[str, float] = {}
@@ -185,6 +203,11 @@ class _Recording:
         return [draft for draft in self._drafts.values() if draft.after_s is not None]
 
     @property
+    def uses(self) -> list[_Used]:
+        """Those with an outcome."""
+        return [use for use in self._uses.values() if use.after_s is not None]
+
+    @property
     def phrases(self) -> list[_Spoken]:
         """Those with an outcome."""
         return [phrase for phrase in self._phrases.values() if phrase.after_s is not None]
@@ -197,6 +220,8 @@ class _Recording:
                 self._drafts[draft] = _Draft(words, now)
             case ("synthesize", int(), int(draft), int(phrase), str(text)):
                 self._phrases[draft, phrase] = _Spoken(text, now)
+            case ("use_tool", int(turn), int(), int(number), str(name), str(arguments)):
+                self._uses[turn, number] = _Used((name, arguments), now)
 
     def _take(self, event: Event, now: float) -> None:
         match event:
@@ -217,6 +242,11 @@ class _Recording:
             case EngineFailed(_, Stage.RESPOND, draft):
                 self._drafts[draft].failed = True
                 self._drafts[draft].after_s = now - self._drafts[draft].asked_at
+            case ToolReturned(turn, _, number, result):
+                used = self._uses[turn, number]
+                used.result, used.after_s = result, now - used.asked_at
+            case EngineFailed(turn, Stage.TOOL, number):
+                self._uses[turn, number].after_s = now - self._uses[turn, number].asked_at
             case EngineFailed(_, Stage.SYNTHESIZE, phrase, draft):
                 self._phrases[draft, phrase].after_s = now - self._phrases[draft, phrase].asked_at
 
@@ -330,6 +360,8 @@ class _Retold:
                 self._respond(action)
             case Synthesize():
                 self._synthesize(action)
+            case UseTool():
+                self._use_tool(action)
 
     def _transcribe(self, action: Transcribe) -> None:
         length_ms = len(action.audio) // BYTES_PER_MS
@@ -363,6 +395,20 @@ class _Retold:
             self._schedule(self._now + after_s, ReplyDelta(action.turn, action.draft, text))
         end = failure if draft.failed else ReplyFinished(action.turn, action.draft)
         self._schedule(self._now + (draft.after_s or 0.0), end)
+
+    def _use_tool(self, action: UseTool) -> None:
+        call = (action.name, json.dumps(dict(action.arguments), ensure_ascii=False))
+        same = [use for use in self._recording.uses if use.call == call]
+        answer: Event = EngineFailed(action.turn, Stage.TOOL, action.number, action.draft)
+        after_s = USUAL_ENGINE_S
+        if same:
+            used = min(same, key=lambda use: abs(use.asked_at - self._now))
+            after_s = used.after_s or 0.0
+            if used.result is not None:
+                answer = ToolReturned(action.turn, action.draft, action.number, used.result)
+        else:
+            self._notes["a tool was called in a way that the recording doesn't hold"] += 1
+        self._schedule(self._now + after_s, answer)
 
     def _synthesize(self, action: Synthesize) -> None:
         known = self._recording.phrases

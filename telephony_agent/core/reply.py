@@ -1,7 +1,7 @@
 """One reply of ours on its way from the model's text to phrases with audio, in order.
 
 A reply may be begun before the caller's turn is decided to be over (*held*): its audio is kept back until then, and
-thrown away if the caller goes on.
+thrown away if the caller goes on. So is a tool that it calls: none is called for a guess.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from telephony_agent.core.counsel import Then
 from telephony_agent.core.events import Synthesize
 from telephony_agent.core.phrases import PhraseSplitter
+from telephony_agent.core.tool_calls import ToolCall
 
 
 @dataclass(slots=True)
@@ -22,6 +23,8 @@ class Reply:
     draft: int
     asked_at: float
     held: bool = False
+    may_call: bool = True
+    """Whether it may call a tool."""
     check: Callable[[str], str | None] = field(default=lambda phrase: phrase, repr=False)
     """What may be spoken of a phrase of the model's."""
     then: Then = Then.GO_ON
@@ -32,6 +35,10 @@ class Reply:
     """Whether the model has begun to word it."""
     worded: bool = False
     """Whether the model has finished."""
+    waits_for: int | None = None
+    """The number of the turn's call whose result it waits for."""
+    called: bool = False
+    """Whether its call, if there is one, has been taken."""
     _splitter: PhraseSplitter = field(default_factory=PhraseSplitter)
     _texts: list[str] = field(default_factory=list)
     _audio: dict[int, bytes] = field(default_factory=dict)
@@ -59,6 +66,11 @@ class Reply:
         return self._splitter.end_call
 
     @property
+    def wants_tool(self) -> bool:
+        """Whether it calls a tool."""
+        return self.may_call and self._splitter.call is not None
+
+    @property
     def complete(self) -> bool:
         """Whether nothing of it is still to come."""
         return self.worded and self._released == len(self._texts)
@@ -72,6 +84,18 @@ class Reply:
         """Take a text delta; return the phrases to speak."""
         self.begun = True
         return self._add(self._splitter.feed(delta))
+
+    def take_call(self) -> ToolCall | None:
+        """Return the tool that it calls, once, and not while it is held."""
+        if self.held or self.called or not self.wants_tool:
+            return None
+        self.called = True
+        return self._splitter.call
+
+    def say_at_last(self, words: str) -> list[Synthesize]:
+        """Take fixed words with which it ends; return the phrases to speak."""
+        splitter = PhraseSplitter()
+        return self._add([*splitter.feed(words), *splitter.flush()], checked=False)
 
     def recite(self, words: str) -> list[Synthesize]:
         """Take fixed words for all of the text; return the phrases to speak."""

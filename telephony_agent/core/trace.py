@@ -28,11 +28,13 @@ from typing import Any, assert_never
 from telephony_agent.audio import FRAME_MS, FRAME_SAMPLES, MULAW_SILENCE, decode_mulaw, rms
 from telephony_agent.core.call_flow import CallFlow
 from telephony_agent.core.call_terms import Announcement, Announcements, CallPolicy, CallRules
-from telephony_agent.core.conversation import Conversation, Turn, TurnInput
+from telephony_agent.core.conversation import Conversation, ToolUse, Turn, TurnInput
 from telephony_agent.core.counsel import Counsel
 from telephony_agent.core.events import (
     Action,
+    AnswererJudged,
     AudioHeard,
+    BeepHeard,
     CallBegan,
     CallerLeft,
     CancelReply,
@@ -45,6 +47,7 @@ from telephony_agent.core.events import (
     KeyPressed,
     LoadChanged,
     MarkHeard,
+    Opening,
     ReplyDelta,
     ReplyFinished,
     Respond,
@@ -55,8 +58,10 @@ from telephony_agent.core.events import (
     Synthesize,
     Synthesized,
     Tick,
+    ToolReturned,
     Transcribe,
     Transcribed,
+    UseTool,
 )
 from telephony_agent.core.frame_clock import Frame
 from telephony_agent.core.rule_data import as_data, from_data
@@ -70,8 +75,19 @@ EVENTS: Mapping[str, type[Event]] = MappingProxyType(
     {
         kind.__name__: kind
         for kind in (
-            *(CallBegan, KeyPressed, MarkHeard, CallerLeft, EndRequested, LoadChanged, Transcribed, EndJudged),
-            *(ReplyDelta, ReplyFinished, Synthesized, EngineFailed, Tick),
+            *(
+                CallBegan,
+                BeepHeard,
+                AnswererJudged,
+                KeyPressed,
+                MarkHeard,
+                CallerLeft,
+                EndRequested,
+                LoadChanged,
+                Transcribed,
+                EndJudged,
+            ),
+            *(ReplyDelta, ReplyFinished, ToolReturned, Synthesized, EngineFailed, Tick),
         )
     }
 )
@@ -164,6 +180,8 @@ def _summary(action: Action) -> Summary:
             return ("respond", turn, draft, messages[-1]["content"])
         case Synthesize(turn, draft, phrase, text):
             return ("synthesize", turn, draft, phrase, text)
+        case UseTool(turn, draft, number, name, arguments):
+            return ("use_tool", turn, draft, number, name, json.dumps(dict(arguments), ensure_ascii=False))
         case CancelReply(turn, draft):
             return ("cancel", turn, draft)
         case HangUp(reason):
@@ -360,8 +378,11 @@ def _event(kind: type[Event], data: dict[str, Any]) -> Event:
         data["stage"] = Stage(data["stage"])
     elif kind is EndRequested:
         data["reason"] = EndReason(data["reason"])
+    elif kind is CallBegan and "opening" in data:
+        data["opening"] = Opening(data["opening"])
     return kind(**data)
 
 
 def _turn(data: dict[str, Any]) -> Turn:
-    return Turn(**(data | {"input": TurnInput(data["input"])}))
+    tools = [ToolUse(**use) for use in data.get("tools", ())]
+    return Turn(**(data | {"input": TurnInput(data["input"]), "tools": tools}))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from telephony_agent.audio import BYTES_PER_MS
 from telephony_agent.core.conversation import Turn
 from telephony_agent.core.echo import EchoJudge
 from telephony_agent.core.events import Action, SendClear, SendMark, SendMedia
@@ -22,6 +23,9 @@ class Voice:
         self._playout = Playout()
         self._echo = EchoJudge()
         self._phrases: dict[int, list[Phrase]] = {}
+        self._told: dict[int, list[str]] = {}
+        """What was heard of the phrases of earlier streams, whose audio nobody needs any more."""
+        self._told_bytes = 0
         self._silent_at: float | None = None
         self._kept: list[tuple[int, str, bytes]] | None = None
 
@@ -58,7 +62,7 @@ class Voice:
         for due in self._playout.due(now):
             if isinstance(due, MediaDue):
                 self._echo.sent(due.payload, due.plays_at)
-                actions.append(SendMedia(due.payload))
+                actions.append(SendMedia(due.payload, due.plays_at + self._playout.lag_s))
             else:
                 actions.append(SendMark(due.name))
         self._silent_at = self._playout.ends_at if self._playout.audible(now) else None
@@ -73,7 +77,7 @@ class Voice:
         cut = self._playout.clear(now)
         self._echo.cleared(now)
         self._kept = [(phrase.turn, *phrase.remainder()) for phrase in cut]
-        return [SendClear()]
+        return [self._clear(now)]
 
     def resume(self) -> None:
         """Go on from the word where the pause began."""
@@ -91,18 +95,33 @@ class Voice:
             self._echo.cleared(now)
         for turn in turns:
             turn.interrupted |= turn.number in cut
-        return [SendClear()] if audible else []
+        return [self._clear(now)] if audible else []
 
     def hang_up(self, now: float) -> None:
         """Settle the account: what was not heard by now never will be."""
         self._playout.clear(now)
+        self._echo.cleared(now)
+        self._kept = None
+        for turn, phrases in self._phrases.items():
+            self._told.setdefault(turn, []).extend(phrase.heard_text() for phrase in phrases)
+            self._told_bytes += sum(phrase.heard for phrase in phrases)
+        self._phrases.clear()
+
+    @property
+    def heard_ms(self) -> int:
+        """How much of our sound was heard, by the last account, over all streams."""
+        live = sum(phrase.heard for phrases in self._phrases.values() for phrase in phrases)
+        return (self._told_bytes + live) // BYTES_PER_MS
 
     def account(self, turns: Sequence[Turn], now: float) -> None:
         """Bring each turn's ``reply_heard`` up to now."""
         self._playout.advance(now)
         for turn in turns:
-            phrases = self._phrases.get(turn.number, [])
-            turn.reply_heard = " ".join(filter(None, (phrase.heard_text() for phrase in phrases)))
+            heard = [phrase.heard_text() for phrase in self._phrases.get(turn.number, ())]
+            turn.reply_heard = " ".join(filter(None, (*self._told.get(turn.number, ()), *heard)))
+
+    def _clear(self, now: float) -> SendClear:
+        return SendClear(now + self._playout.lag_s)
 
     def _add(self, turn: int, text: str, audio: bytes) -> None:
         if audio:

@@ -7,7 +7,7 @@ ten-minute call takes milliseconds.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count, groupby
 
@@ -18,7 +18,9 @@ from telephony_agent.core.conversation import Conversation, Turn
 from telephony_agent.core.counsel import Counsel
 from telephony_agent.core.events import (
     Action,
+    AnswererJudged,
     AudioHeard,
+    BeepHeard,
     CallBegan,
     CallerLeft,
     CancelReply,
@@ -28,6 +30,7 @@ from telephony_agent.core.events import (
     HangUp,
     KeyPressed,
     MarkHeard,
+    Opening,
     ReplyDelta,
     ReplyFinished,
     Respond,
@@ -38,8 +41,10 @@ from telephony_agent.core.events import (
     Synthesize,
     Synthesized,
     Tick,
+    ToolReturned,
     Transcribe,
     Transcribed,
+    UseTool,
 )
 from telephony_agent.core.frame_clock import Frame
 from telephony_agent.sales.phrasebook import Phrasebook
@@ -73,7 +78,15 @@ ANNOUNCEMENTS = Announcements(
     silence_goodbye=announcement("I'll hang up now."),
     time_up=announcement("I have to go now."),
     fault_goodbye=announcement("I have a problem, goodbye."),
+    untaken=announcement("Nobody can take the call. When may we call you back?"),
+    reconnected=announcement("Sorry, the line dropped. Where were we?"),
 )
+
+
+INTRODUCTION = announcement("This is Ava, an AI, about your booking.")
+MESSAGE = announcement("Hello, this is Ava, an AI. We will try again.")
+TRANSFER = announcement("I'll connect you.")
+"""What is said before the caller is connected, where somebody is there."""
 
 
 @dataclass
@@ -126,6 +139,10 @@ class Call:
         drop_every: int = 0,
         counsel: Counsel | None = None,
         greeting: str = "",
+        tools: Mapping[str, str | None] | None = None,
+        tool_s: float = 0.5,
+        dialled: bool = False,
+        leaves_message: bool = True,
     ) -> None:
         """Begin a call.
 
@@ -134,10 +151,15 @@ class Call:
             drop_every: each n-th frame of the caller's is lost, and filled with silence.
             counsel: the sales side's word on each turn; without one all is left to the model.
             greeting: other words than the stage's own.
+            tools: what each tool returns, after ``tool_s``; None where it fails.
+            dialled: whether we called; then whoever picks up speaks first.
+            leaves_message: whether a mailbox gets a message.
         """
         self.conversation = Conversation("You are Ava.", budget=400, count=lambda text: len(text.split()))
-        said = replace(ANNOUNCEMENTS, transfer=announcement("I'll connect you.")) if transfers else ANNOUNCEMENTS
+        said = replace(ANNOUNCEMENTS, transfer=TRANSFER) if transfers else ANNOUNCEMENTS
         said = replace(said, greeting=announcement(greeting)) if greeting else said
+        if dialled:
+            said = replace(said, introduction=INTRODUCTION, voicemail=MESSAGE if leaves_message else None)
         self.flow = CallFlow(rules or CallRules(), said, self.conversation, Phrasebook.shipped(), counsel)
         self.now = 100.0
         self.stream_ms = 155
@@ -147,6 +169,8 @@ class Call:
         self.prompts: list[list[dict[str, str]]] = []
         self.fail: set[Stage] = set()
         self.lose_marks = lose_marks
+        self._tools = tools or {}
+        self._tool_s = tool_s
         self._echo = echo
         self._drop_every = drop_every
         self._heard_frames = 0
@@ -159,7 +183,7 @@ class Call:
         self._order = count()
         self._words: list[str] = []
         self._cancelled: set[int] = set()
-        self.tell(CallBegan(at=NOON))
+        self.tell(CallBegan(NOON, Opening.ANSWERED if dialled else Opening.GREETING))
 
     # -- what a story says
 
@@ -178,9 +202,31 @@ class Call:
             self.tell(KeyPressed(digit))
             self.caller_waits(0.2)
 
+    def beeps(self) -> None:
+        """Let a mailbox beep; it is heard when the silence after it is."""
+        self.caller_waits(0.2)
+        self.tell(BeepHeard())
+
+    def carrier_says(self, answered_by: str) -> None:
+        """Let the carrier tell who has answered."""
+        self.tell(AnswererJudged(answered_by))
+
     def caller_hangs_up(self) -> None:
         """Leave."""
         self.tell(CallerLeft(stopped=True))
+
+    def line_breaks(self) -> None:
+        """Lose the socket; what was on its way is gone with it."""
+        self.tell(CallerLeft(stopped=False))
+        self.twin.queue.clear()
+        self._later.clear()
+
+    def caller_is_back(self, opening: Opening = Opening.RECONNECTED) -> None:
+        """Come back on another stream, with a clock of its own."""
+        self.now += 1.0
+        self.stream_ms = 155
+        self.hung_up = None
+        self.tell(CallBegan(NOON + 1.0, opening))
 
     def caller_listens(self, at_most_s: float = 60.0) -> None:
         """Be silent until the agent has spoken and is silent again."""
@@ -245,7 +291,8 @@ class Call:
     def _due(self) -> Iterator[Event]:
         while self._later and self._later[0][0] <= self.now:
             event = heapq.heappop(self._later)[2]
-            if getattr(event, "draft", 0) not in self._cancelled:
+            of_tool = isinstance(event, ToolReturned) or (isinstance(event, EngineFailed) and event.stage is Stage.TOOL)
+            if of_tool or getattr(event, "draft", 0) not in self._cancelled:
                 yield event
 
     def _schedule(self, delay_s: float, event: Event) -> None:
@@ -269,6 +316,12 @@ class Call:
             case Synthesize(turn, draft, phrase, text):
                 spoken = Synthesized(turn, draft, phrase, speech_of(text))
                 self._schedule(synthesize_s, self._or_fail(spoken, phrase, draft))
+            case UseTool(turn, draft, number, name):
+                result = self._tools.get(name)
+                returned = ToolReturned(turn, draft, number, result or "")
+                failed = EngineFailed(turn, Stage.TOOL, number, draft)
+                # A tool is never cancelled: what it returns is told, whoever still waits for it.
+                self._schedule(self._tool_s, returned if result is not None else failed)
             case CancelReply(draft=draft):
                 self._cancelled.add(draft)
             case HangUp():

@@ -180,7 +180,7 @@ def test_a_goodbye_ends_even_when_its_mark_never_comes_back() -> None:
     assert call.heard[-1] == "Bye."
 
 
-@pytest.mark.parametrize("stage", list(Stage))
+@pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.TOOL])
 def test_a_failing_engine_becomes_an_apology_and_the_call_goes_on(stage: Stage) -> None:
     call = Call(["Lost words.", "It works again."])
     call.caller_listens()
@@ -196,7 +196,7 @@ def test_a_failing_engine_becomes_an_apology_and_the_call_goes_on(stage: Stage) 
     assert call.hung_up is None
 
 
-@pytest.mark.parametrize("stage", list(Stage))
+@pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.TOOL])
 def test_three_failures_in_a_row_end_the_call_decently(stage: Stage) -> None:
     call = Call()
     call.caller_listens()

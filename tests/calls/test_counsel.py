@@ -139,3 +139,33 @@ def test_the_guide_and_the_model_share_a_call() -> None:
     call.caller_listens()
     assert len(call.sent(Respond)) == 2
     assert call.guide.state.slots.read_back(SlotName.TEAM_SIZE) == "12"
+
+
+def test_the_model_hangs_up_on_nobody_who_gives_no_reason() -> None:
+    call = GuidedCall(["Thank you for your time, goodbye. [END_CALL]"])
+    call.caller_listens()
+    call.caller_says("yeah e-mail is best")
+    call.caller_listens()
+    assert call.heard[-1] == "Thank you for your time, goodbye."
+    assert call.hung_up is None
+
+
+def test_the_model_hangs_up_on_whoever_wants_nothing_else() -> None:
+    call = GuidedCall(["Have a good day. [END_CALL]"])
+    call.caller_listens()
+    call.caller_says("that was all")
+    call.caller_listens()
+    assert call.hung_up is not None
+    assert call.hung_up.reason is EndReason.AGENT
+
+
+def test_a_doubtful_opt_out_is_asked_about_and_a_yes_ends_the_call() -> None:
+    call = GuidedCall([])
+    call.caller_listens()
+    call.caller_says("consider this number off limits")
+    call.caller_listens()
+    assert call.heard[-1] == "Shall I take you off our list?"
+    call.caller_says("yes")
+    call.caller_listens()
+    assert call.hung_up is not None
+    assert call.guide.state.opted_out

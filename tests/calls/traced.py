@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from telephony_agent.core.call_terms import CallRules
 from telephony_agent.core.events import Action, EndReason, EndRequested, Event, HangUp, Stage
 from telephony_agent.core.trace import Trace, TraceEncoder, header_of, read_trace
 from telephony_agent.sales.phrasebook import Phrasebook
-from tests.calls.stage import ANNOUNCEMENTS, Call
+from tests.calls.stage import ANNOUNCEMENTS, INTRODUCTION, MESSAGE, TRANSFER, Call
 
 
 class TracedCall(Call):
@@ -17,7 +18,10 @@ class TracedCall(Call):
 
     def __init__(self, replies: Any = (), *, rules: CallRules | None = None, **terms: Any) -> None:
         self.encoder = TraceEncoder()
-        self.lines = [self.encoder.header(header_of(rules or CallRules(), ANNOUNCEMENTS, Phrasebook.shipped()))]
+        said = replace(ANNOUNCEMENTS, transfer=TRANSFER) if terms.get("transfers") else ANNOUNCEMENTS
+        if terms.get("dialled"):
+            said = replace(said, introduction=INTRODUCTION, voicemail=MESSAGE)
+        self.lines = [self.encoder.header(header_of(rules or CallRules(), said, Phrasebook.shipped()))]
         super().__init__(replies, rules=rules, **terms)
 
     def tell(self, event: Event) -> None:
@@ -119,6 +123,26 @@ def engines_that_fail() -> TracedCall:
     return call
 
 
+def a_person_we_called() -> TracedCall:
+    call = TracedCall(["It costs ten dollars."], dialled=True)
+    call.caller_says("hello this is Anna")
+    call.caller_listens()
+    call.carrier_says("machine_end_silence")
+    call.caller_says("how much is it")
+    call.caller_listens()
+    call.caller_hangs_up()
+    return call
+
+
+def a_mailbox() -> TracedCall:
+    call = TracedCall(dialled=True)
+    call.caller_says("please leave a message after the tone")
+    call.caller_waits(1.5)
+    call.beeps()
+    call.caller_listens()
+    return call
+
+
 STORIES: Mapping[str, Callable[[], TracedCall]] = {
     story.__name__: story
     for story in (
@@ -130,5 +154,7 @@ STORIES: Mapping[str, Callable[[], TracedCall]] = {
         keys_and_late_answers,
         nobody_there,
         engines_that_fail,
+        a_person_we_called,
+        a_mailbox,
     )
 }

@@ -45,6 +45,13 @@ def test_a_very_long_gap_is_not_filled_for_ever() -> None:
     assert frames[-1].timestamp_ms == 3_600_000
 
 
+def test_many_gaps_are_not_filled_with_more_than_was_received() -> None:
+    clock = FrameClock()
+    frames = [frame for i in range(1000) for frame in clock.push(i * 2000, b"" if i % 2 else audio(i))]
+    assert len(frames) <= 2 * 500 + 2000 // 20
+    assert clock.filled_ms <= 500 * 20 + 2000
+
+
 @given(st.binary(min_size=160, max_size=4000), st.lists(st.integers(1, 900), min_size=1, max_size=40))
 def test_any_chunking_of_audio_gives_the_same_frames(audio: bytes, sizes: list[int]) -> None:
     audio = audio[: len(audio) // 8 * 8]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from telephony_agent.core.media_stream import (
     Unknown,
 )
 from telephony_agent.errors import LocalProtocolError, RemoteProtocolError
+from tests.hostile import refused, tolerated
 
 CAPTURED = (Path(__file__).parents[1] / "fixtures" / "twilio-messages.jsonl").read_text().splitlines()
 SID = "MZ" + "X" * 32
@@ -161,3 +163,19 @@ def test_any_text_gives_an_event_or_a_protocol_error(text: str, streaming: bool)
     stream = started() if streaming else MediaStream()
     with contextlib.suppress(RemoteProtocolError):
         assert stream.receive(text) is not None
+
+
+def test_ten_thousand_broken_messages_are_refused_and_change_nothing() -> None:
+    stream = started()
+    texts = (message for message in refused(1, SID) if isinstance(message, str))
+    for text in islice(texts, 10_000):
+        with pytest.raises(RemoteProtocolError):
+            stream.receive(text)
+    assert stream.state is StreamState.STREAMING
+
+
+def test_ten_thousand_odd_messages_are_borne() -> None:
+    stream = started()
+    for text in islice(tolerated(1, SID), 10_000):
+        assert stream.receive(text) is not None
+    assert stream.state is StreamState.STREAMING

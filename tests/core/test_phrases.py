@@ -39,6 +39,13 @@ def test_the_control_word_is_never_spoken_and_ends_the_call() -> None:
     assert end_call
 
 
+@pytest.mark.parametrize("step", [1, 7, 100])
+def test_the_control_word_counts_only_at_the_replys_end(step: int) -> None:
+    assert split("Goodbye. [END_CALL] By the way, which day suits you?", step=step)[1] is False
+    assert split("Goodbye. [END_CALL] [smiles] ...", step=step)[1] is True
+    assert split("One moment. [END_CALL] Thank you, goodbye. [END_CALL]", step=step)[1] is True
+
+
 def test_an_unfinished_control_word_is_not_spoken() -> None:
     assert split("Goodbye. [END_CA")[0] == ["Goodbye."]
 
