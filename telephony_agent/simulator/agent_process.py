@@ -8,7 +8,7 @@ import secrets
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,8 @@ from telephony_agent.simulator.parties import made_up_sid
 
 PUBLIC_URL: Final = "https://agent.example"
 """What the agent is told to be its address; nothing outside this machine is ever asked for it."""
+
+SERVE: Final = ("-m", "telephony_agent", "serve")
 
 _LOG_LINES: Final = 15
 _POLL_S: Final = 0.2
@@ -57,9 +59,15 @@ class RunningAgent:
 
 @asynccontextmanager
 async def running_agent(
-    credentials: Credentials, *, settings: Mapping[str, str] | None = None, ready_within_s: float = 120.0
+    credentials: Credentials,
+    *,
+    settings: Mapping[str, str] | None = None,
+    ready_within_s: float = 120.0,
+    command: Sequence[str] = SERVE,
 ) -> AsyncIterator[RunningAgent]:
     """Run ``telephony-agent serve`` on a free loopback port for the length of a ``with`` block.
+
+    ``command`` is what Python runs instead, which must do the same.
 
     Settings of the environment go through, so that models and playbook can be chosen; ``settings`` take precedence
     over them. ``AGENT_MODELS`` is ``pocket`` unless set, and then no model hub is asked.
@@ -71,14 +79,24 @@ async def running_agent(
     with tempfile.TemporaryDirectory(prefix="telephony-agent-") as folder:
         agent = RunningAgent(f"http://127.0.0.1:{port}", Path(folder) / "agent.log")
         with agent.log.open("wb") as log:
-            # A trial leaves nothing behind in what the user's own agent remembers.
-            own = {"AGENT_DATA_DIR": folder, "AGENT_DATABASE_URL": "", **(settings or {})}
-            process = await _start(port, credentials, own, log)
+            process = await _start(command, port, credentials, {**kept_apart(folder), **(settings or {})}, log)
             try:
                 await _wait_until_ready(process, agent, ready_within_s)
                 yield agent
             finally:
                 await _stop(process)
+
+
+def kept_apart(folder: str) -> Mapping[str, str]:
+    """Return the settings of a trial: it leaves nothing in what the user's own agent remembers, and tells nobody.
+
+    No value is empty, for then the one of ``.env`` would count.
+    """
+    return {
+        "AGENT_DATA_DIR": folder,
+        "AGENT_DATABASE_URL": f"sqlite:///{folder}/telephony_agent.db",
+        "AGENT_OUTCOME_WEBHOOK": "off",
+    }
 
 
 def _free_port() -> int:
@@ -89,7 +107,7 @@ def _free_port() -> int:
 
 
 async def _start(
-    port: int, credentials: Credentials, settings: Mapping[str, str], log: IO[bytes]
+    command: Sequence[str], port: int, credentials: Credentials, settings: Mapping[str, str], log: IO[bytes]
 ) -> asyncio.subprocess.Process:
     chosen = {**os.environ, **settings}
     models = chosen.get("AGENT_MODELS") or "pocket"
@@ -106,7 +124,7 @@ async def _start(
     }
     return await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "telephony_agent", "serve"),
+        *command,
         env=environment,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=log,

@@ -6,47 +6,25 @@ This is the asyncio shell around the pure parts: it owns the sockets and reads t
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
-from collections import deque
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, Final
 
 import numpy as np
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from telephony_agent.simulator import twiml
-from telephony_agent.simulator.caller import Caller, Cue, rehearse
-from telephony_agent.simulator.debugger import Code, Notice
+from telephony_agent.simulator.caller import Caller, Talker, rehearse
+from telephony_agent.simulator.debugger import Notice
 from telephony_agent.simulator.events import Event, EventKind, Listener
-from telephony_agent.simulator.faults import Behaviour, SignatureFault
+from telephony_agent.simulator.faults import Behaviour, Dialled
+from telephony_agent.simulator.interpreter import Document, End, EndedBy, Hooks, Interpreter, Line
 from telephony_agent.simulator.mulaw import Pcm
-from telephony_agent.simulator.parties import Parties, made_up_sid
+from telephony_agent.simulator.parties import Parties
 from telephony_agent.simulator.script import Script
-from telephony_agent.simulator.signing import Form, sign
 from telephony_agent.simulator.speech import Speaker
-from telephony_agent.simulator.stream import Stream, StreamEnd
 from telephony_agent.simulator.stream_record import StreamRecord
 from telephony_agent.simulator.tunnel import Tunnel
 from telephony_agent.simulator.twiml import TwimlError, Verb
-from telephony_agent.simulator.webhooks import Posted, StatusCallbacks, Webhooks
-from telephony_agent.simulator.wire import StreamWire
-
-_VERB_LIMIT: Final = 50
-"""Verbs after which a call that only goes round in redirects is given up."""
-
-_CLOSE_TIMEOUT_S: Final = 5
-
-
-class EndedBy(StrEnum):
-    """Who ended a call; ``error`` when something broke on the way, ``rejected`` when it was never answered."""
-
-    AGENT = "agent"
-    CALLER = "caller"
-    ERROR = "error"
-    REJECTED = "rejected"
+from telephony_agent.simulator.webhooks import Posted, StatusCallbacks, Subscription, Webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,51 +91,53 @@ class CallResult:
 
 
 async def place_call(
-    call: PlacedCall, *, speaker: Speaker | None = None, on_event: Listener | None = None
+    call: PlacedCall,
+    *,
+    speaker: Speaker | None = None,
+    caller: Talker | None = None,
+    on_event: Listener | None = None,
 ) -> CallResult:
     """Make a call and live it to its end, in real time.
 
     Args:
         call: who calls whom, how.
         speaker: the caller's voice; one is made if the script speaks and none is given. Sharing one saves synthesis.
+        caller: who talks, instead of one who plays the script.
         on_event: called in the event loop with everything that happens; must not block.
 
     Raises:
         SpeechError: the script speaks, and espeak-ng is missing or fails.
     """
-    if speaker is None and call.script.speaks:
-        speaker = Speaker()
-    cues = await asyncio.to_thread(rehearse, call.script, speaker)
-    return await _Carrier(call, cues, on_event).run()
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    by: EndedBy
-    reason: str
+    if caller is None:
+        if speaker is None and call.script.speaks:
+            speaker = Speaker()
+        caller = Caller(call.script, await asyncio.to_thread(rehearse, call.script, speaker), call.seed)
+    return await _Carrier(call, caller, on_event).run()
 
 
 class _Carrier:
     """Twilio for the length of one call."""
 
-    def __init__(self, call: PlacedCall, cues: tuple[Cue, ...], on_event: Listener | None) -> None:
+    def __init__(self, call: PlacedCall, caller: Talker, on_event: Listener | None) -> None:
         self._call = call
         self._behaviour = call.behaviour
         self._parties = call.parties
         self._tunnel = Tunnel(call.public_url, call.url)
-        self._caller = Caller(call.script, cues, call.seed)
+        self._caller = caller
         self._on_event = on_event
         self._webhooks = Webhooks(self._tunnel, call.auth_token, call.behaviour)
         self._callbacks = StatusCallbacks(
-            self._webhooks, self._tunnel.public(call.status_path), call.parties, call.behaviour.faults.callbacks
+            self._webhooks,
+            Subscription(self._tunnel.public(call.status_path)),
+            call.parties,
+            call.behaviour.faults.callbacks,
+            seed=call.seed,
         )
+        line = Line(call.parties, self._webhooks, self._tunnel, call.auth_token, call.behaviour, call.seed)
+        self._interpreter = Interpreter(line, caller, Hooks(self._answer, self._emit, self._dial))
         self._placed_s = time.monotonic()
         self._answered_s: float | None = None
-        self._streams: list[StreamRecord] = []
-        self._notices: list[Notice] = []
-        self._verbs: list[Verb] = []
         self._events: list[Event] = []
-        self._last_close: Notice | None = None
 
     async def run(self) -> CallResult:
         try:
@@ -166,7 +146,7 @@ class _Carrier:
         finally:
             await self._callbacks.cancel()
             await self._webhooks.close()
-        self._notices += self._callbacks.notices
+        obeyed = self._interpreter
         self._emit(EventKind.ENDED, f"{end.by}: {end.reason}")
         return CallResult(
             call_sid=self._parties.call_sid,
@@ -176,159 +156,36 @@ class _Carrier:
             said_everything=self._caller.is_done,
             gave_up=self._caller.gave_up,
             duration_s=self._talked_s(),
-            streams=tuple(self._streams),
-            notices=tuple(self._notices),
+            streams=tuple(obeyed.streams),
+            notices=(*obeyed.notices, *self._callbacks.notices),
             posted=tuple(self._webhooks.posted),
-            verbs=tuple(self._verbs),
+            verbs=tuple(obeyed.verbs),
             events=tuple(self._events),
         )
 
-    async def _live(self) -> _End:
+    async def _live(self) -> End:
         outbound = self._parties.direction != "inbound"
         self._callbacks.report("initiated")
         self._callbacks.report("ringing")
         self._emit(EventKind.RINGS, self._call.script.name)
         if outbound:
             self._answer()
-        url = self._tunnel.public(self._call.voice_path)
+        document = Document(self._tunnel.public(self._call.voice_path))
         form = self._parties.voice_form("in-progress" if outbound else "ringing")
         try:
-            end = await self._obey(await self._fetch(url, form))
+            end = await self._interpreter.run(document, form)
         except TwimlError as error:
-            self._note(error.notice)
-            end = _End(EndedBy.ERROR, str(error.notice))
+            self._interpreter.note(error.notice)
+            end = End(EndedBy.ERROR, str(error.notice))
         if end.by is EndedBy.REJECTED:
             self._callbacks.report("busy" if end.reason == "busy" else "no-answer", 0.0)
         else:
             self._callbacks.report("completed", self._talked_s())
         return end
 
-    async def _obey(self, verbs: deque[Verb]) -> _End:
-        """Carry out verbs until the call ends."""
-        while verbs:
-            verb = verbs.popleft()
-            self._verbs.append(verb)
-            if len(self._verbs) > _VERB_LIMIT:
-                return _End(EndedBy.ERROR, f"more than {_VERB_LIMIT} verbs")
-            self._emit(EventKind.VERB, type(verb).__name__)
-            if not isinstance(verb, twiml.Reject | twiml.Redirect):
-                self._answer()
-            match verb:
-                case twiml.Say(text):
-                    await asyncio.sleep(len(text.split()) * self._behaviour.pace.say_ms_per_word / 1000)
-                case twiml.Pause(length_s):
-                    await asyncio.sleep(length_s * self._behaviour.pace.pause_ms_per_s / 1000)
-                case twiml.Play():
-                    continue
-                case twiml.Redirect(url, method):
-                    verbs = await self._fetch(url, self._parties.form("in-progress"), method)
-                case twiml.Dial(_, action, method):
-                    await asyncio.sleep(self._behaviour.pace.dialled_ms / 1000)
-                    if action:
-                        verbs = await self._fetch(action, self._dial_form(), method)
-                case twiml.Hangup():
-                    break
-                case twiml.Reject(reason):
-                    return _End(EndedBy.REJECTED, reason)
-                case twiml.Connect():
-                    end = await self._connect(verb)
-                    if end.caller_left:
-                        return _End(EndedBy.CALLER, self._caller.gave_up or "the caller hung up")
-                    if verb.action:
-                        verbs = await self._fetch(verb.action, self._parties.form("in-progress"), verb.method)
-        return self._end_of_document()
-
-    def _end_of_document(self) -> _End:
-        close = self._last_close
-        if close is not None and close.code is not Code.CLOSED:
-            return _End(EndedBy.ERROR, str(close))
-        return _End(EndedBy.AGENT, close.detail if close else "the TwiML ended the call")
-
-    async def _connect(self, verb: twiml.Connect) -> StreamEnd:
-        pace = self._behaviour.pace
-        await asyncio.sleep((pace.reconnect_ms if self._streams else pace.upgrade_ms) / 1000)
-        stream_sid = made_up_sid("MZ")
-        try:
-            websocket = await self._open(verb.url)
-        except TwimlError as error:
-            end = StreamEnd(False, error.notice)
-        else:
-            await self._stream_callback(verb, stream_sid, "stream-started")
-            wire = StreamWire(self._parties.account_sid, self._parties.call_sid, stream_sid, verb.parameters)
-            stream = Stream(websocket, wire, self._caller, self._behaviour, self._call.seed, self._emit)
-            end = await stream.run()
-            record = stream.record(stream_sid)
-            self._streams.append(record)
-            self._notices += record.warnings
-        self._last_close = end.notice
-        if end.notice is not None:
-            self._note(end.notice)
-        failed = end.notice is not None and end.notice.code is not Code.CLOSED
-        await self._stream_callback(verb, stream_sid, "stream-error" if failed else "stream-stopped", str(end.notice))
-        return end
-
-    async def _open(self, url: str) -> ClientConnection:
-        """Upgrade as Twilio does.
-
-        Raises:
-            TwimlError: refused; carries the console's number.
-        """
-        target = self._tunnel.websocket(url)
-        address: dict[str, Any] = {"host": target.host, "port": target.port} if target.host else {}
-        try:
-            return await connect(
-                target.uri,
-                additional_headers=self._upgrade_signature(url),
-                user_agent_header="Twilio.TmeWs/1.0",
-                compression=None,
-                proxy=None,
-                ping_interval=None,
-                close_timeout=_CLOSE_TIMEOUT_S,
-                max_size=None,
-                **address,
-            )
-        except InvalidStatus as error:
-            raise TwimlError(Notice(Code.HANDSHAKE, f"answered {error.response.status_code}")) from error
-        except InvalidHandshake as error:
-            raise TwimlError(Notice(Code.HANDSHAKE, str(error))) from error
-        except TimeoutError as error:
-            raise TwimlError(Notice(Code.CONNECTION_TIMEOUT, url)) from error
-        except ConnectionRefusedError as error:
-            raise TwimlError(Notice(Code.CONNECTION_REFUSED, url)) from error
-        except OSError as error:
-            raise TwimlError(Notice(Code.BROKEN_PIPE, f"{url}: {error}")) from error
-
-    def _upgrade_signature(self, url: str) -> dict[str, str]:
-        match self._behaviour.faults.stream_signature:
-            case SignatureFault.MISSING:
-                return {}
-            case SignatureFault.WRONG:
-                return {"X-Twilio-Signature": sign(url, (), secrets.token_hex(16))}
-            case SignatureFault.HTTPS:
-                return {"X-Twilio-Signature": sign(url.replace("wss://", "https://", 1), (), self._call.auth_token)}
-            case SignatureFault.NONE:
-                return {"X-Twilio-Signature": sign(url, (), self._call.auth_token)}
-
-    async def _fetch(self, url: str, form: Form, method: str = "POST") -> deque[Verb]:
-        document = await self._webhooks.document(url, form, method=method)
-        return deque(twiml.parse(document, url))
-
-    async def _stream_callback(self, verb: twiml.Connect, stream_sid: str, event: str, error: str = "") -> None:
-        if not verb.status_callback:
-            return
-        form = self._parties.stream_form(stream_sid, verb.name, event, error if event == "stream-error" else "")
-        notice = await self._webhooks.notify(verb.status_callback, form)
-        if notice is not None:
-            self._note(notice)
-
-    def _dial_form(self) -> Form:
-        dialled = self._behaviour.dialled
-        return (
-            *self._parties.form("in-progress"),
-            ("DialCallStatus", dialled.status),
-            ("DialCallSid", made_up_sid("CA")),
-            ("DialCallDuration", str(dialled.duration_s)),
-        )
+    async def _dial(self, verb: twiml.Dial) -> Dialled:
+        await asyncio.sleep(self._behaviour.pace.dialled_ms / 1000)
+        return self._behaviour.dialled
 
     def _answer(self) -> None:
         if self._answered_s is None:
@@ -338,10 +195,6 @@ class _Carrier:
 
     def _talked_s(self) -> float:
         return time.monotonic() - self._answered_s if self._answered_s is not None else 0.0
-
-    def _note(self, notice: Notice) -> None:
-        self._notices.append(notice)
-        self._emit(EventKind.NOTICE, str(notice))
 
     def _emit(self, kind: EventKind, text: str = "", value: int | None = None) -> None:
         event = Event(int((time.monotonic() - self._placed_s) * 1000), kind, text, value)

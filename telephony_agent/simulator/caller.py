@@ -8,26 +8,40 @@ cue that wants an answer, the agent was loud for at least 60 ms, and has now bee
 cue                begins                                               forgets what the agent said
 =================  ===================================================  ==========================
 say, keys          when the agent has replied; with ``interrupt_ms``    at its end, if an answer
-                   already when it has been speaking for so long        is expected
+                   already when it has been speaking for so long;       is expected
+                   with ``at_once`` at once
+hear key           at once, and ends with the key                       no
 noise              at once; with ``interrupt_ms`` as above              no
 wait               at once                                              no
 hang up            at once, or when the agent has replied               -
 =================  ===================================================  ==========================
+
+Whatever the agent says after a beep of the caller's is kept in ``tape``: a beep is where a voicemail begins to record.
 
 A caller that waits longer than ``give_up_ms`` of the agent's silence, or stays longer than ``limit_ms``, hangs up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
 import numpy as np
 
+from telephony_agent.simulator.dtmf import KeyEar
 from telephony_agent.simulator.mulaw import Pcm
 from telephony_agent.simulator.noises import level_dbov, noise
-from telephony_agent.simulator.script import HangUpStep, KeysStep, NoiseStep, SayStep, Script, Step, WaitStep
+from telephony_agent.simulator.script import (
+    HangUpStep,
+    HearKeyStep,
+    KeysStep,
+    NoiseStep,
+    SayStep,
+    Script,
+    Step,
+    WaitStep,
+)
 from telephony_agent.simulator.speech import Speaker
 
 FRAME: Final = 160
@@ -88,7 +102,7 @@ def rehearse(script: Script, speaker: Speaker | None) -> tuple[Cue, ...]:
                 pcm = np.zeros(((len(keys) - 1) * _KEY_FRAMES + 1) * FRAME, np.int16)
             case NoiseStep(kind=kind, ms=ms, dbov=dbov):
                 pcm = noise(kind, ms * FRAME // FRAME_MS, dbov, rng)
-            case WaitStep(ms=ms):
+            case WaitStep(ms=ms) | HearKeyStep(within_ms=ms):
                 pcm = np.zeros(ms * FRAME // FRAME_MS, np.int16)
             case HangUpStep():
                 pcm = np.zeros(0, np.int16)
@@ -135,11 +149,43 @@ class Ear:
         return self._loud_ms >= _SPEECH_MS and self._quiet_ms == 0 and self._since_onset_ms >= ms
 
 
+class Talker(Protocol):
+    """Whoever is at the caller's end of a call, over all of its streams."""
+
+    @property
+    def frames(self) -> int:
+        """How many frames it has lived."""
+        ...
+
+    @property
+    def turns(self) -> Sequence[Turn]:
+        """Its lines and keys, as far as it knows them."""
+        ...
+
+    @property
+    def gave_up(self) -> str:
+        """Why it hung up before it had said everything; empty: it didn't."""
+        ...
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it has said everything."""
+        ...
+
+    def hear(self, agent: Pcm) -> CallerFrame:
+        """Hear 20 ms of the agent (``int16[160]``) and give one's own 20 ms; must not block."""
+        ...
+
+    def press(self, key: str) -> None:
+        """Hear a key of the agent's."""
+        ...
+
+
 class Caller:
     """One caller on one stream. Deterministic: the same script, agent audio and seed give the same frames.
 
     After each ``hear`` these may have changed: ``frames`` (how many it has lived), ``turns``, ``gave_up`` (why it hung
-    up before its script's end, or empty), ``is_done`` (all steps played).
+    up before its script's end, or empty), ``is_done`` (all steps played), ``tape`` (``None`` before the beep).
     """
 
     def __init__(self, script: Script, cues: Iterable[Cue], seed: int) -> None:
@@ -154,6 +200,19 @@ class Caller:
         self._noise = noise(script.noise.kind, _NOISE_LOOP, script.noise.dbov, self._rng) if script.noise else None
         self.turns: list[Turn] = []
         self.gave_up = ""
+        self._prompt: Cue | None = None
+        self._pressed = ""
+        self._key_ear = KeyEar() if any(isinstance(cue.step, HearKeyStep) for cue in self._cues) else None
+        self._tape: list[Pcm] | None = None
+
+    @property
+    def tape(self) -> Pcm | None:
+        """What the agent was heard to say after the beep; ``None`` while there was none."""
+        return None if self._tape is None else np.concatenate([*self._tape, _NOTHING[:0]])
+
+    def press(self, key: str) -> None:
+        """Hear a key that the agent had Twilio send; those in its audio are heard anyway."""
+        self._pressed += key
 
     @property
     def is_done(self) -> bool:
@@ -163,7 +222,10 @@ class Caller:
     def hear(self, agent: Pcm) -> CallerFrame:
         """Hear 20 ms of the agent (``int16[160]``) and give the caller's own 20 ms."""
         self._ear.hear(agent)
-        if self._cue is None and self._cues and self._may_begin(self._cues[0].step):
+        if self._tape is not None:
+            self._tape.append(agent)
+        self._hear_key(agent)
+        if self._cue is None and not self.gave_up and self._cues and self._may_begin(self._cues[0].step):
             self._cue, self._position = self._cues.pop(0), 0
         hangs_up = self._wants_to_leave()
         text = self._cue.step.text if self._cue and isinstance(self._cue.step, SayStep | KeysStep) else ""
@@ -174,19 +236,39 @@ class Caller:
 
     def _may_begin(self, step: Step) -> bool:
         match step:
+            case SayStep(at_once=True):
+                return True
             case (SayStep(interrupt_ms=int(ms))) | NoiseStep(interrupt_ms=int(ms)):
                 return self._ear.has_heard_speech_for(ms) or self._agent_has_replied()
             case SayStep() | KeysStep() | HangUpStep(after_reply=True):
                 return self._agent_has_replied()
-            case NoiseStep() | WaitStep() | HangUpStep():
+            case NoiseStep() | WaitStep() | HangUpStep() | HearKeyStep():
                 return True
 
     def _agent_has_replied(self) -> bool:
         return self._ear.has_heard_speech_end(self._script.patience_ms)
 
+    def _hear_key(self, agent: Pcm) -> None:
+        """End the wait for a key that was pressed or sounded, be it before the wait began."""
+        if self._key_ear is not None:
+            self._pressed += self._key_ear.hear(agent)
+        if self._cue is not None and isinstance(step := self._cue.step, HearKeyStep) and step.key in self._pressed:
+            self._cue, self._pressed = None, ""
+            self._ear.forget()
+
+    def _ask_again(self, cue: Cue, step: HearKeyStep) -> None:
+        if step.attempts <= 1 or self._prompt is None:
+            self.gave_up = f"nobody pressed {step.key}"
+            return
+        assert isinstance(self._prompt.step, SayStep)
+        again = Cue(replace(self._prompt.step, at_once=True), self._prompt.pcm)
+        self._cues[:0] = [again, Cue(replace(step, attempts=step.attempts - 1), cue.pcm)]
+
     def _wants_to_leave(self) -> bool:
         if self._cue is not None:
             return isinstance(self._cue.step, HangUpStep)
+        if self.gave_up:
+            return True
         if self._ear.has_heard_silence_for(self._script.give_up_ms):
             self.gave_up = f"the agent was silent for {self._script.give_up_ms} ms"
         elif self.frames * FRAME_MS >= self._script.limit_ms:
@@ -211,6 +293,13 @@ class Caller:
     def _finish(self, cue: Cue) -> None:
         self._cue = None
         step = cue.step
+        if isinstance(step, HearKeyStep):
+            self._ask_again(cue, step)
+            return
+        if isinstance(step, SayStep):
+            self._prompt = cue
+        if isinstance(step, NoiseStep) and step.kind == "beep":
+            self._tape = []
         if not isinstance(step, WaitStep | HangUpStep):
             self._ear.be_patient_anew()
         if not isinstance(step, SayStep | KeysStep):

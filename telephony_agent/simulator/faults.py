@@ -27,6 +27,8 @@ class CallbackFault(StrEnum):
     """All after the call, the last first."""
     DOUBLED = "doubled"
     """Each twice."""
+    SHUFFLED = "shuffled"
+    """Each late by its own time, and one in four twice, drawn from the call's seed: now and then in the wrong order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +77,11 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Dialled:
-    """How a ``<Dial>`` ends: its DialCallStatus, and the seconds that the second leg lasted."""
+    """How a ``<Dial>`` ends: its DialCallStatus, and the second leg's length and SID (none: one is made up)."""
 
     status: str = "no-answer"
     duration_s: int = 0
+    call_sid: str = ""
 
 
 @dataclass(frozen=True, slots=True)

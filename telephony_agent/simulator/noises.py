@@ -1,4 +1,4 @@
-"""Sounds on the caller's side that are no speech: noise, hum, a cough, a click, a television, music, a beep."""
+"""Sounds on the caller's side that are no speech: noise, hum, a cough, a click, a television, music, a beep, a fax."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ _CHORDS: Final = ((261.6, 329.6, 392.0), (220.0, 261.6, 329.6), (174.6, 220.0, 2
 _NOTE: Final = RATE // 4
 _NOTES_PER_CHORD: Final = 8
 _BEEP_HZ: Final = 1000
+_FAX_HZ: Final = 2100
+"""CED: how a fax machine answers (ITU-T T.30)."""
 
 Samples = npt.NDArray[np.float64]
 
@@ -106,6 +108,11 @@ def _beep(samples: int, rng: np.random.Generator) -> Samples:
     return _faded(np.sin(2 * np.pi * _BEEP_HZ * np.arange(samples) / RATE))
 
 
+def _fax(samples: int, rng: np.random.Generator) -> Samples:
+    """Make the tone with which a fax machine answers."""
+    return _faded(np.sin(2 * np.pi * _FAX_HZ * np.arange(samples) / RATE))
+
+
 def _faded(sound: Samples) -> Samples:
     """Let a sound rise and fall within 5 ms, so that it doesn't click."""
     place = np.arange(len(sound)) / (0.005 * RATE)
@@ -122,5 +129,6 @@ KINDS: Final[Mapping[str, Callable[[int, np.random.Generator], Samples]]] = {
     "babble": _babble,
     "music": _music,
     "beep": _beep,
+    "fax": _fax,
 }
 """The kinds of noise by name."""

@@ -18,13 +18,17 @@ def made_up_sid(prefix: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Parties:
-    """Who calls whom, under which account; ``direction`` is ``inbound`` or ``outbound-api``."""
+    """Who calls whom, under which account.
+
+    ``direction`` is ``inbound``, ``outbound-api`` or ``outbound-dial``; the last has a ``parent_sid``.
+    """
 
     account_sid: str = field(default_factory=lambda: made_up_sid("AC"))
     call_sid: str = field(default_factory=lambda: made_up_sid("CA"))
     caller: str = "+15005550006"
     called: str = "+15005550006"
     direction: str = "inbound"
+    parent_sid: str = ""
 
     def form(self, status: str) -> Form:
         """Give the fields that every call webhook carries; what is not known of geography is blank, not absent."""
@@ -44,6 +48,7 @@ class Parties:
             ("CallStatus", status),
             ("Direction", self.direction),
             *places,
+            *((("ParentCallSid", self.parent_sid),) if self.parent_sid else ()),
         )
 
     def voice_form(self, status: str) -> Form:
@@ -51,8 +56,10 @@ class Parties:
         trust = "TN-Validation-Passed-A" if self.direction == "inbound" else "No-TN-Validation"
         return (*self.form(status), ("StirVerstat", trust))
 
-    def status_form(self, status: str, sequence: int, talked_s: float | None = None) -> Form:
-        """Give the fields of a status callback; ``talked_s`` is for the last one."""
+    def status_form(
+        self, status: str, sequence: int, talked_s: float | None = None, *, sip_response: int = 200
+    ) -> Form:
+        """Give the fields of a status callback; ``talked_s`` and ``sip_response`` are for the last one."""
         progress = (
             ("Timestamp", format_datetime(datetime.now(UTC))),
             ("CallbackSource", "call-progress-events"),
@@ -62,7 +69,7 @@ class Parties:
             (
                 ("CallDuration", str(round(talked_s))),
                 ("Duration", str(math.ceil(talked_s / 60))),
-                ("SipResponseCode", "200"),
+                ("SipResponseCode", str(sip_response)),
             )
             if talked_s is not None
             else ()

@@ -54,12 +54,14 @@ class Expect:
 class SayStep:
     """Speak: texts, with pauses in ms between them.
 
-    Waits for the agent's reply to end; with ``interrupt_ms`` only for the agent to have spoken that long.
+    Waits for the agent's reply to end; with ``interrupt_ms`` only for the agent to have spoken that long; with
+    ``at_once`` for nothing, as someone does who picks up.
     """
 
     pieces: tuple[str | int, ...]
     interrupt_ms: int | None = None
     answered: bool = True
+    at_once: bool = False
 
     @property
     def text(self) -> str:
@@ -78,6 +80,19 @@ class KeysStep:
     def text(self) -> str:
         """How the step reads in a report."""
         return f"[keys {self.keys}]"
+
+
+@dataclass(frozen=True, slots=True)
+class HearKeyStep:
+    """Wait for a key of the agent's, as a menu does.
+
+    When it doesn't come within ``within_ms``, the last line is said again; after ``attempts`` in all, the party hangs
+    up.
+    """
+
+    key: str
+    within_ms: int = 5000
+    attempts: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +119,7 @@ class HangUpStep:
     after_reply: bool = True
 
 
-Step = SayStep | KeysStep | NoiseStep | WaitStep | HangUpStep
+Step = SayStep | KeysStep | HearKeyStep | NoiseStep | WaitStep | HangUpStep
 
 
 @dataclass(frozen=True, slots=True)

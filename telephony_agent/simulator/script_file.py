@@ -15,8 +15,13 @@ A script::
       - say: mm-hm                         # doesn't count as a turn: no answer is expected
         interrupt_ms: 500
         answered: false
+      - say: hello who is this             # says it as soon as the line is there, as one who picks up does
+        at_once: true
       - keys: "12#"
-      - noise: cough                       # or click, babble, music, beep, hum, pink, white
+      - hear_key: "1"                      # waits for a key of the agent's; the last line is said again without it
+        within_ms: 5000
+        attempts: 2
+      - noise: cough                       # or click, babble, music, beep, fax, hum, pink, white
         ms: 300
       - wait_ms: 2000
       - hang_up: after_reply               # or: now
@@ -177,6 +182,7 @@ class _Reader:
         readers: dict[str, Callable[[object, str], script.Step]] = {
             "say": self.say_step,
             "keys": self.keys_step,
+            "hear_key": self.hear_key_step,
             "noise": self.noise_step,
             "wait_ms": self.wait_step,
             "hang_up": self.hang_up_step,
@@ -187,20 +193,32 @@ class _Reader:
         raise self.fail(place, f"must hold one of {', '.join(readers)}")
 
     def say_step(self, value: object, place: str) -> script.SayStep:
-        table = self.table(value, place, required={"say"}, optional=frozenset({"interrupt_ms", "answered"}))
+        table = self.table(value, place, required={"say"}, optional=frozenset({"interrupt_ms", "answered", "at_once"}))
         said = table["say"]
         pieces = said if isinstance(said, list) else [said]
         texts = [piece for piece in pieces if isinstance(piece, str) and piece.strip()]
         if not texts or not all(isinstance(piece, str) or type(piece) is int for piece in pieces):
             raise self.fail(f"{place}.say", f"must be a text, or a list of texts and pauses in ms, not {said!r}")
-        return script.SayStep(tuple(pieces), self.interruption(table, place), self.answered(table, place))
+        return script.SayStep(
+            pieces=tuple(pieces),
+            interrupt_ms=self.interruption(table, place),
+            answered=self.flag(table, "answered", place, usual=True),
+            at_once=self.flag(table, "at_once", place, usual=False),
+        )
 
     def keys_step(self, value: object, place: str) -> script.KeysStep:
         table = self.table(value, place, required={"keys"}, optional=frozenset({"answered"}))
-        keys = self.checked(table["keys"], str, f"{place}.keys")
-        if not keys or not set(keys) <= _KEYPAD:
-            raise self.fail(f"{place}.keys", f'must be a quoted text of 0-9, *, # and A-D, not "{keys}"')
-        return script.KeysStep(keys, self.answered(table, place))
+        keys = self.keypad(table["keys"], f"{place}.keys")
+        return script.KeysStep(keys, self.flag(table, "answered", place, usual=True))
+
+    def hear_key_step(self, value: object, place: str) -> script.HearKeyStep:
+        table = self.table(value, place, required={"hear_key"}, optional=frozenset({"within_ms", "attempts"}))
+        usual = script.HearKeyStep("1")
+        return script.HearKeyStep(
+            key=self.keypad(table["hear_key"], f"{place}.hear_key"),
+            within_ms=self.whole(table.get("within_ms", usual.within_ms), f"{place}.within_ms"),
+            attempts=self.whole(table.get("attempts", usual.attempts), f"{place}.attempts"),
+        )
 
     def noise_step(self, value: object, place: str) -> script.NoiseStep:
         table = self.table(value, place, required={"noise", "ms"}, optional=frozenset({"dbov", "interrupt_ms"}))
@@ -225,8 +243,14 @@ class _Reader:
         value = table.get("interrupt_ms")
         return None if value is None else self.whole(value, f"{place}.interrupt_ms")
 
-    def answered(self, table: Mapping[str, Any], place: str) -> bool:
-        value: bool = self.checked(table.get("answered", True), bool, f"{place}.answered")
+    def keypad(self, value: object, place: str) -> str:
+        keys: str = self.checked(value, str, place)
+        if not keys or not set(keys) <= _KEYPAD:
+            raise self.fail(place, f'must be a quoted text of 0-9, *, # and A-D, not "{keys}"')
+        return keys
+
+    def flag(self, table: Mapping[str, Any], key: str, place: str, *, usual: bool) -> bool:
+        value: bool = self.checked(table.get(key, usual), bool, f"{place}.{key}")
         return value
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from telephony_agent.simulator.caller import FRAME, FRAME_MS, Caller, CallerFrame
+from telephony_agent.simulator.caller import FRAME, FRAME_MS, CallerFrame, Talker
 from telephony_agent.simulator.commentary import Commentary, Emit
 from telephony_agent.simulator.debugger import Code, Notice
 from telephony_agent.simulator.events import EventKind
@@ -28,7 +28,7 @@ from telephony_agent.simulator.measure import measure
 from telephony_agent.simulator.media_line import MediaLine
 from telephony_agent.simulator.mulaw import NEGATIVE_SILENCE, SILENCE, Pcm, decode, encode
 from telephony_agent.simulator.playout import SAMPLES_PER_MS, Playout
-from telephony_agent.simulator.stream_record import MarkEcho, StreamRecord, frame_timestamp_ms
+from telephony_agent.simulator.stream_record import Arrival, MarkEcho, StreamRecord, frame_timestamp_ms
 from telephony_agent.simulator.wire import Clear, Mark, Media, StreamWire
 
 _NEVER_STARTED_S: Final = 60
@@ -46,7 +46,7 @@ class Stream:
     """Runs one stream over an open websocket; build it, ``run`` it once, then read ``record``."""
 
     def __init__(
-        self, websocket: ClientConnection, wire: StreamWire, caller: Caller, behaviour: Behaviour, seed: int, emit: Emit
+        self, websocket: ClientConnection, wire: StreamWire, caller: Talker, behaviour: Behaviour, seed: int, emit: Emit
     ) -> None:
         self._websocket = websocket
         self._wire = wire
@@ -58,6 +58,7 @@ class Stream:
         self._emit = emit
         self._playout = Playout(echo_delay=behaviour.pace.echo_ms * SAMPLES_PER_MS)
         self._marks: list[MarkEcho] = []
+        self._arrivals: list[Arrival] = []
         self._echoes = 0
         self._words: list[Pcm] = []
         self._line: list[Pcm] = []
@@ -66,6 +67,11 @@ class Stream:
         self._started_s = 0.0
         self._late_ms = 0
         self._commentary = Commentary(emit)
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End the stream from Twilio's side with the next frame, as if the caller left."""
+        self._stopped = True
 
     async def run(self) -> StreamEnd:
         """Hold the stream until a side ends it; closes the websocket."""
@@ -104,6 +110,7 @@ class Stream:
             late_ms=self._late_ms,
             first_timestamp_ms=self._pace.first_timestamp_ms,
             measures=measure(words, agent, turns, self._playout.gaps, self._playout.clears),
+            arrivals=tuple(self._arrivals),
         )
 
     async def _hold(self, reader: asyncio.Task[None]) -> bool:
@@ -126,7 +133,7 @@ class Stream:
             given = self._exchange(frame)
             await self._send(frame, given)
             await self._send_echoes()
-            if given.hangs_up:
+            if given.hangs_up or self._stopped:
                 await asyncio.sleep(self._pace.stop_ms / 1000)
                 await self._websocket.send(self._wire.stop())
                 return True
@@ -181,6 +188,7 @@ class Stream:
         now = self._now()
         match self._wire.receive(message):
             case Media(audio):
+                self._arrivals.append(Arrival(now / SAMPLES_PER_MS, len(audio) / SAMPLES_PER_MS))
                 if not self._playout.media(now, audio):
                     self._wire.rejected.append(Notice(Code.MEDIA_DISCARDED, "ten minutes of audio are queued"))
             case Mark(name):

@@ -25,6 +25,14 @@ class MarkEcho:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """One media message of the agent's: when it came, in ms of the stream, and how much it holds."""
+
+    at_ms: float
+    audio_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class StreamRecord:
     """What one stream was: both tracks on the sample clock, and what happened on it.
 
@@ -46,6 +54,7 @@ class StreamRecord:
     late_ms: int
     first_timestamp_ms: int
     measures: Measures
+    arrivals: tuple[Arrival, ...] = ()
 
     def timestamp_ms(self, frame: int) -> int:
         """Give the stream timestamp of the beginning of a frame (without the wire's jitter)."""

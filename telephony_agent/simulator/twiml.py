@@ -56,11 +56,29 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """Connect the caller to a second leg; afterwards ``action``, or the next verb."""
+    """Connect the caller to a second leg; afterwards ``action``, or the next verb.
+
+    ``whisper_url`` is TwiML for whoever answers, before the two are connected (``<Number url>``).
+    """
 
     number: str
     action: str = ""
     method: str = "POST"
+    timeout_s: float = 30.0
+    caller_id: str = ""
+    whisper_url: str = ""
+    whisper_method: str = "POST"
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """Say ``prompt`` and wait for keys; they are posted to ``action``. Where none is pressed the next verb follows."""
+
+    action: str
+    method: str = "POST"
+    timeout_s: float = 5.0
+    num_digits: int | None = None
+    prompt: tuple[Say | Pause | Play, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +108,7 @@ class Connect:
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 
-Verb = Say | Pause | Play | Redirect | Dial | Hangup | Reject | Connect
+Verb = Say | Pause | Play | Redirect | Dial | Gather | Hangup | Reject | Connect
 
 
 def parse(document: str, base_url: str) -> tuple[Verb, ...]:
@@ -115,13 +133,15 @@ def _verb(element: ET.Element, base_url: str) -> Verb:
         case "Say":
             return Say(text)
         case "Pause":
-            return Pause(_seconds(attributes.get("length", "1")))
+            return Pause(_seconds(attributes.get("length", "1"), "<Pause length"))
         case "Play":
             return Play(text, attributes.get("digits", ""))
         case "Redirect":
             return Redirect(urljoin(base_url, text), method)
         case "Dial":
-            return Dial(text, _resolved(attributes.get("action"), base_url), method)
+            return _dial(element, text, base_url)
+        case "Gather":
+            return _gather(element, base_url)
         case "Hangup":
             return Hangup()
         case "Reject":
@@ -130,6 +150,37 @@ def _verb(element: ET.Element, base_url: str) -> Verb:
             return _connect(element, base_url)
         case unknown:
             raise TwimlError(Notice(Code.SCHEMA_VALIDATION, f"<{unknown}> is not a verb that this twin obeys"))
+
+
+def _dial(element: ET.Element, number: str, base_url: str) -> Dial:
+    noun = element.find("Number")
+    who = noun.attrib if noun is not None else {}
+    return Dial(
+        number=number,
+        action=_resolved(element.get("action"), base_url),
+        method=element.get("method", "POST"),
+        timeout_s=_seconds(element.get("timeout", "30"), "<Dial timeout"),
+        caller_id=element.get("callerId", ""),
+        whisper_url=_resolved(who.get("url"), base_url),
+        whisper_method=who.get("method", "POST"),
+    )
+
+
+def _gather(element: ET.Element, base_url: str) -> Gather:
+    if element.get("input", "dtmf") != "dtmf":
+        raise TwimlError(Notice(Code.SCHEMA_VALIDATION, "<Gather> hears keys here, no speech"))
+    prompt = tuple(_verb(child, base_url) for child in element)
+    spoken = tuple(verb for verb in prompt if isinstance(verb, Say | Pause | Play))
+    if len(spoken) < len(prompt):
+        raise TwimlError(Notice(Code.SCHEMA_VALIDATION, "<Gather> holds only <Say>, <Pause> and <Play>"))
+    digits = element.get("numDigits", "")
+    return Gather(
+        action=_resolved(element.get("action", ""), base_url),
+        method=element.get("method", "POST"),
+        timeout_s=_seconds(element.get("timeout", "5"), "<Gather timeout"),
+        num_digits=int(digits) if digits.isdecimal() else None,
+        prompt=spoken,
+    )
 
 
 def _connect(element: ET.Element, base_url: str) -> Connect:
@@ -171,8 +222,8 @@ def _resolved(url: str | None, base_url: str) -> str:
     return "" if url is None else urljoin(base_url, url)
 
 
-def _seconds(text: str) -> float:
+def _seconds(text: str, where: str) -> float:
     try:
         return max(0.0, float(text))
     except ValueError as error:
-        raise TwimlError(Notice(Code.SCHEMA_VALIDATION, f"<Pause length={text!r}>")) from error
+        raise TwimlError(Notice(Code.SCHEMA_VALIDATION, f"{where}={text!r}>")) from error

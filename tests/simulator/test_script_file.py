@@ -11,6 +11,7 @@ from telephony_agent.simulator.script import (
     Echo,
     Expect,
     HangUpStep,
+    HearKeyStep,
     KeysStep,
     Noise,
     NoiseStep,
@@ -63,7 +64,12 @@ def test_every_key_is_read() -> None:
           - say: [one, 600, two]
             interrupt_ms: 900
             answered: false
+          - say: hello
+            at_once: true
           - keys: "12#"
+          - hear_key: "1"
+            within_ms: 4000
+            attempts: 3
           - noise: cough
             ms: 300
             dbov: -20
@@ -79,7 +85,9 @@ def test_every_key_is_read() -> None:
     assert script.expect == Expect(Side.CALLER, ("goodbye",), 2)
     assert script.steps == (
         SayStep(("one", 600, "two"), interrupt_ms=900, answered=False),
+        SayStep(("hello",), at_once=True),
         KeysStep("12#"),
+        HearKeyStep("1", within_ms=4000, attempts=3),
         NoiseStep("cough", 300, -20.0, interrupt_ms=100),
         WaitStep(2000),
         HangUpStep(after_reply=False),
@@ -100,8 +108,8 @@ def test_spoken_lines_end_with_the_caller_hanging_up_after_the_reply() -> None:
         ("steps: []\nsteeps: 1", "the file: unknown key 'steeps'; allowed: about"),
         ("steps: 3", "steps: must be a list, not 3"),
         ("steps: [hello]", "steps[0]: must be a table of keys, not 'hello'"),
-        ("steps: [{sing: la}]", "steps[0]: must hold one of say, keys, noise, wait_ms, hang_up"),
-        ("steps: [{say: hi, loud: true}]", "steps[0]: unknown key 'loud'; allowed: answered, interrupt_ms, say"),
+        ("steps: [{sing: la}]", "steps[0]: must hold one of say, keys, hear_key, noise, wait_ms, hang_up"),
+        ("steps: [{say: hi, loud: true}]", "steps[0]: unknown key 'loud'; allowed: answered, at_once, interrupt_ms"),
         ("steps: [{say: ''}]", "steps[0].say: must be a text, or a list of texts and pauses in ms, not ''"),
         ("steps: [{say: [hi, 1.5]}]", "steps[0].say: must be a text, or a list of texts and pauses in ms"),
         ("steps: [{say: hi, interrupt_ms: -1}]", "steps[0].interrupt_ms: must not be negative, not -1"),
