@@ -137,6 +137,11 @@ _NUMBER = frozenset(
 )
 _PREPOSITIONS = frozenset("about for from with of to at in on into".split())
 """May end a question ("where are you calling from"), and nothing else."""
+_ENDING_PARTICLES = frozenset(
+    """go going goes come coming hold hang carry keep move turn turned log logged sign signed check put get getting
+    later early now me it him her us them you on off""".split()
+)
+"""Before "on" or "in" at the end they make it a verb's ("come on in", "count me in"), not the beginning of a place."""
 _VALUES = _NUMBER - {"one", "oh"} | frozenset(
     """monday tuesday wednesday thursday friday saturday sunday today tomorrow tonight noon midnight morning afternoon
     evening january february march april june july august september october november december half quarter
@@ -184,6 +189,8 @@ def _incomplete(words: list[str], expects: Expectation) -> bool:
     last = words[-1]
     if last in _PREPOSITIONS and _WH_QUESTION.match(" ".join(words)) and len(words) > _ANSWER_WORDS:
         return False
+    if last in ("on", "in") and len(words) > 1 and words[-2] not in _ENDING_PARTICLES:
+        return True
     if last in _FILLERS or (last in _OPEN_ENDED and last not in _MAY_END):
         return True
     if _MAIL_BEGUN.search(" ".join(words)) and last not in _MAIL_ENDS:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from telephony_agent.core.completeness import (
+    Completeness,
     Expectation,
     ModelJudge,
     RuleJudge,
     SilenceJudge,
     Waits,
+    completeness_of,
     expectation_of,
 )
 
@@ -156,3 +158,13 @@ def test_a_model_that_can_not_tell_is_no_judge() -> None:
 
 def test_a_short_answer_needs_no_model() -> None:
     assert ModelJudge(WAITS).wait_ms("yes please", Expectation.YES_NO, 0.01) == 200
+
+
+@pytest.mark.parametrize("words", ["can we meet on", "I'm interested in", "we have an office in"])
+def test_a_preposition_that_waits_for_its_noun_is_incomplete(words: str) -> None:
+    assert completeness_of(words, Expectation.OPEN) is Completeness.INCOMPLETE
+
+
+@pytest.mark.parametrize("words", ["okay count me in", "yeah go on", "what plan am I on", "please come on in"])
+def test_a_particle_that_ends_a_sentence_is_not(words: str) -> None:
+    assert completeness_of(words, Expectation.OPEN) is not Completeness.INCOMPLETE
