@@ -2,19 +2,21 @@
 
 ``Store`` is the way in. It is SQLAlchemy over SQLite (the default) or PostgreSQL; Alembic migrations run when it opens.
 
-===========  =======================================================================  ==============================
-table        holds                                                                    deleted by
-===========  =======================================================================  ==============================
-leads        people to be called, one a number                                        hand, retention, forget
-do_not_call  numbers that are never dialled                                           hand only
-attempts     one row a dial: number, lead, the day it was there                       retention (calls), forget
-calls        one row a call; live while ``disposition`` is NULL; it is written once   retention, forget
-turns        what was said, one row a turn, replaced as the turn goes on              retention (transcripts), forget
-phrases      the heard ledger: our phrases, and what of each was heard                retention (transcripts), forget
-events       what happened in a call                                                  retention (transcripts), forget
-deliveries   outcomes that the owner's webhook has not taken yet                      delivery, forget
-compliance   the hash-chained log                                                     never; forget erases who it was
-===========  =======================================================================  ==============================
+==============  =======================================================================  ==============================
+table           holds                                                                    deleted by
+==============  =======================================================================  ==============================
+leads           people to be called, one a number                                        hand, retention, forget
+do_not_call     numbers that are never dialled                                           hand only
+attempts        one row a dial: number, lead, the day it was there                       retention (calls), forget
+calls           one row a call; live while ``disposition`` is NULL; it is written once   retention, forget
+turns           what was said, one row a turn, replaced as the turn goes on              retention (transcripts), forget
+phrases         the heard ledger: our phrases, and what of each was heard                retention (transcripts), forget
+events          what happened in a call                                                  retention (transcripts), forget
+campaigns       leads to be dialled, one after another; counts of abandoned calls        never
+campaign_leads  where a lead stands in a campaign, and its latest call                   with its lead
+deliveries      outcomes that the owner's webhook has not taken yet                      delivery, forget
+compliance      the hash-chained log                                                     never; forget erases who it was
+==============  =======================================================================  ==============================
 
 Recordings are files: ``recordings/<call>.wav`` in the data directory, found by the call's name.
 """
@@ -22,6 +24,17 @@ Recordings are files: ``recordings/<call>.wav`` in the data directory, found by 
 from __future__ import annotations
 
 from telephony_agent.store.calls import Calls
+from telephony_agent.store.campaign_records import (
+    CampaignLead,
+    CampaignRecord,
+    CampaignState,
+    LeadState,
+    NewCampaign,
+    Progress,
+    Settlement,
+    Verdict,
+)
+from telephony_agent.store.campaigns import Campaigns
 from telephony_agent.store.compliance_log import ComplianceLog, Head, LogEntry, Subject, Verification
 from telephony_agent.store.deliveries import Deliveries
 from telephony_agent.store.dialling import Dialling, Reservation, local_day
@@ -67,6 +80,10 @@ __all__ = [
     "CallRecord",
     "CallRecorder",
     "Calls",
+    "CampaignLead",
+    "CampaignRecord",
+    "CampaignState",
+    "Campaigns",
     "ComplianceLog",
     "Consent",
     "CursorError",
@@ -85,14 +102,17 @@ __all__ = [
     "LeadDraft",
     "LeadFilter",
     "LeadRecord",
+    "LeadState",
     "Leads",
     "LogEntry",
     "NewCall",
+    "NewCampaign",
     "NextStep",
     "NumberError",
     "Outcome",
     "Page",
     "PhraseRecord",
+    "Progress",
     "Recorder",
     "RecorderHealth",
     "Recording",
@@ -101,6 +121,7 @@ __all__ = [
     "Reservation",
     "Retention",
     "RetentionPolicy",
+    "Settlement",
     "Store",
     "StoreError",
     "StoreUnavailable",
@@ -108,6 +129,7 @@ __all__ = [
     "Transcript",
     "TurnRecord",
     "UnknownRecord",
+    "Verdict",
     "Verification",
     "e164",
     "local_day",

@@ -8,6 +8,7 @@ Every write is a transaction of its own unless it is told to be part of one (``w
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
@@ -24,12 +25,16 @@ from telephony_agent.store.errors import NumberError, UnknownRecord
 from telephony_agent.store.numbers import e164
 from telephony_agent.store.records import EventRecord, NewCall, Outcome, PhraseRecord, TurnRecord
 from telephony_agent.store.rows import (
+    HANDOVER,
+    OUTCOME,
     call_record,
     consent_values,
     event_values,
+    handover_payload,
     new_call_row,
     outcome_payload,
     phrase_values,
+    turn_record,
     turn_values,
     write_outcome,
 )
@@ -41,6 +46,9 @@ FAILED = "failed"
 ANSWERED = "answered"
 OPT_OUT_SOURCE = "opt-out in a call"
 
+Retell = Callable[[str], Awaitable[Outcome | None]]
+"""Says of a call, by its id, what came of it, as far as that follows from what is written."""
+
 
 class Calls:
     """The calls of one server in one database.
@@ -49,18 +57,27 @@ class Calls:
         database: where they are.
         log: the compliance log that opt-outs are written to.
         do_not_call: the list that opt-outs are put on.
-        server: whose calls these are; ``recover`` touches no other's.
+        server: whose calls these are.
+        inherits: servers that are no more; ``recover`` ends their calls as well, and no other's.
         delivers: whether outcomes are to be delivered to a webhook.
     """
 
     def __init__(
-        self, database: Database, log: ComplianceLog, do_not_call: DoNotCall, server: str, *, delivers: bool
+        self,
+        database: Database,
+        log: ComplianceLog,
+        do_not_call: DoNotCall,
+        server: str,
+        *,
+        delivers: bool,
+        inherits: Sequence[str] = (),
     ) -> None:
         self._database = database
         self._log = log
         self._do_not_call = do_not_call
         self._server = server
         self._delivers = delivers
+        self._servers = (server, *inherits)
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncSession]:
         """Open a transaction that several writes can be part of, all or nothing.
@@ -138,19 +155,41 @@ class Calls:
             await self._database.hold(session, Lock.DIALLING)
             return await self._finish(session, await _call(session, call_id), outcome)
 
-    async def recover(self, now: datetime) -> tuple[str, ...]:
+    async def hand_over(self, call_id: str, outcome: Outcome, *, within: AsyncSession | None = None) -> None:
+        """Let the webhook be told of a call that a person is to take: what was said, and what is known by now.
+
+        Raises:
+            UnknownRecord: there is no such call.
+        """
+        if not self._delivers:
+            return
+        async with self._transaction(within) as session:
+            row = await _call(session, call_id)
+            turns = await session.scalars(select(TurnRow).where(TurnRow.call_id == call_id).order_by(TurnRow.number))
+            payload = handover_payload(call_record(row), outcome, [turn_record(turn) for turn in turns])
+            owed = select(DeliveryRow).where(DeliveryRow.call_id == call_id, DeliveryRow.kind == HANDOVER)
+            delivery = await session.scalar(owed)
+            if delivery is None:
+                delivery = DeliveryRow(call_id=call_id, kind=HANDOVER, attempts=0, last_error="")
+                session.add(delivery)
+            delivery.payload, delivery.next_try_at = payload, outcome.ended_at
+
+    async def recover(self, now: datetime, retell: Retell) -> tuple[str, ...]:
         """Give their disposition to the calls that were live when this server died; return which.
 
-        Call it once at the start, before the first call: it takes every live call of this server for dead.
+        Call it once at the start, before the first call: it takes every live call of this server for dead. ``retell``
+        knows more of a call than that it was cut short, or nothing.
         """
-        live = select(CallRow.id).where(CallRow.disposition.is_(None), CallRow.server == self._server)
+        live = select(CallRow.id).where(CallRow.disposition.is_(None), CallRow.server.in_(self._servers))
         async with self._database.read() as session:
             calls = list(await session.scalars(live))
         for call_id in calls:
+            retold = await retell(call_id)
             async with self._database.write() as session:
                 await self._database.hold(session, Lock.DIALLING)
                 row = await _call(session, call_id)
-                await self._finish(session, row, await _lost_outcome(session, row, now))
+                outcome = await _lost_outcome(session, row, now)
+                await self._finish(session, row, _joined(outcome, retold) if retold is not None else outcome)
         return tuple(calls)
 
     def _transaction(self, within: AsyncSession | None) -> AbstractAsyncContextManager[AsyncSession]:
@@ -183,7 +222,14 @@ class Calls:
         if self._delivers:
             payload = outcome_payload(call_record(row))
             session.add(
-                DeliveryRow(call_id=row.id, payload=payload, attempts=0, next_try_at=outcome.ended_at, last_error="")
+                DeliveryRow(
+                    call_id=row.id,
+                    kind=OUTCOME,
+                    payload=payload,
+                    attempts=0,
+                    next_try_at=outcome.ended_at,
+                    last_error="",
+                )
             )
         return True
 
@@ -222,6 +268,18 @@ async def _lost_outcome(session: AsyncSession, row: CallRow, now: datetime) -> O
         ended_at=min(max(known), now),
         summary="The server stopped during the call.",
         opted_out=row.opted_out,
+    )
+
+
+def _joined(lost: Outcome, retold: Outcome) -> Outcome:
+    """Return an outcome that was retold, with what only the store knows of the end; an opt-out of either is one."""
+    opted_out = lost.opted_out or retold.opted_out
+    return replace(
+        retold,
+        disposition=DO_NOT_CALL if opted_out else retold.disposition,
+        ended_at=lost.ended_at,
+        summary=f"{retold.summary} {lost.summary}".strip(),
+        opted_out=opted_out,
     )
 
 

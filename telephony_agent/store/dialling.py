@@ -7,7 +7,7 @@ dial at once: do-not-call, the attempts of the day, and that a call is dialled o
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -21,7 +21,11 @@ from telephony_agent.store.records import NewCall
 from telephony_agent.store.rows import new_call_row
 from telephony_agent.store.tables import AttemptRow, CallRow, DoNotCallRow, LeadRow
 
-Refusal = Literal["do_not_call", "attempts", "unknown_zone", "unknown_lead", "not_the_leads_number", "already_dialled"]
+CAP_PERIOD = timedelta(hours=24)
+
+Refusal = Literal[
+    "do_not_call", "attempts", "unknown_zone", "unknown_lead", "not_the_leads_number", "already_dialled", "daily_cap"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +49,14 @@ class Dialling:
         self._log = log
         self._server = server
 
-    async def reserve_dial(self, call: NewCall, *, zone: str, max_attempts: int) -> Reservation:
+    async def reserve_dial(
+        self, call: NewCall, *, zone: str, max_attempts: int, max_dials: int | None = None
+    ) -> Reservation:
         """Reserve an outbound call: check, count the attempt, create the call and log it, all or nothing.
 
         ``call.started_at`` is now. ``zone`` (IANA) is the called party's and says which day it is there. Attempts count
-        by number and by lead. Once it is granted the call exists and must get its outcome, dialled or not.
+        by number and by lead. ``max_dials`` is how many dials there may be in ``CAP_PERIOD``, to whomever. Once it is
+        granted the call exists and must get its outcome, dialled or not.
 
         Raises:
             NumberError: the number is not E.164.
@@ -61,6 +68,8 @@ class Dialling:
             day = local_day(call.started_at, zone)
             made = await _count(session, day, call.number, call.lead_id) if day else 0
             refusal = await self._refusal(session, call, day, made, max_attempts)
+            if refusal is None and max_dials is not None and await _dials_since(session, call) >= max_dials:
+                refusal = "daily_cap"
             facts: dict[str, object] = {"attempts": made, "allowed": max_attempts, "direction": call.direction}
             if refusal is None:
                 assert day is not None, "a call without a day is refused"
@@ -116,6 +125,12 @@ def local_day(now: datetime, zone: str) -> date | None:
 
 async def _count(session: AsyncSession, day: date, number: str, lead_id: int | None) -> int:
     query = select(func.count()).select_from(AttemptRow).where(AttemptRow.day == day, _whose(number, lead_id))
+    return await session.scalar(query) or 0
+
+
+async def _dials_since(session: AsyncSession, call: NewCall) -> int:
+    """Count all dials of the period before a call."""
+    query = select(func.count()).select_from(AttemptRow).where(AttemptRow.at > call.started_at - CAP_PERIOD)
     return await session.scalar(query) or 0
 
 

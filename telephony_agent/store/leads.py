@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -107,6 +108,27 @@ class Leads:
             found: list[Row[LeadRow, bool]] = list(await session.execute(query))
         items = tuple(lead_record(row, do_not_call=refused) for row, refused in found[:size])
         return Page(items, encode_cursor(items[-1].id) if len(found) > size else None)
+
+    async def enlist(self, drafts: Sequence[LeadDraft], now: datetime) -> tuple[int, ...]:
+        """Return the lead of each draft's number; who is none yet is added, who is one stays as he is.
+
+        Raises:
+            NumberError: a phone is not E.164; those before it were added.
+        """
+        leads: list[int] = []
+        for first in range(0, len(drafts), _ROWS_AT_ONCE):
+            # A transaction each: live calls write too.
+            async with self._database.write() as session:
+                some = [(e164(draft.phone), draft) for draft in drafts[first : first + _ROWS_AT_ONCE]]
+                query = select(LeadRow).where(LeadRow.phone.in_([phone for phone, _ in some]))
+                rows = {row.phone: row for row in await session.scalars(query)}
+                for phone, draft in some:
+                    if phone not in rows:
+                        rows[phone] = _new_row(draft, phone, now)
+                        session.add(rows[phone])
+                await session.flush()
+                leads += [rows[phone].id for phone, _ in some]
+        return tuple(leads)
 
     async def import_csv(self, data: bytes, now: datetime, *, source: str = "") -> ImportReport:
         """Add every lead of a CSV file that can be one, and say of every other row why not.

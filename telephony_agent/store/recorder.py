@@ -254,6 +254,10 @@ class CallRecorder:
         operation = partial(self._calls.opt_out, self._call_id, at, words, number=self._number)
         self._put("opt-out", Importance.OUTCOME, operation)
 
+    def hand_over(self, outcome: Outcome) -> None:
+        """Take down that a person is to take the call, and what is known of it by now."""
+        self._put("handover", Importance.OUTCOME, partial(self._calls.hand_over, self._call_id, outcome))
+
     def finish(self, outcome: Outcome) -> None:
         """Take down how it ended."""
         self._put("finish", Importance.OUTCOME, partial(self._calls.finish, self._call_id, outcome))

@@ -36,13 +36,16 @@ class Recordings:
         self._folder = folder
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._growing: list[Recording] = []
 
     def open(self, call_id: str) -> Recording:
         """Begin a recording of a call; one that is recorded again gets another file."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="recordings", daemon=True)
             self._thread.start()
-        return Recording(self._folder, call_id, self._tasks)
+        recording = Recording(self._folder, call_id, self._tasks)
+        self._growing = [one for one in self._growing if not one.complete] + [recording]
+        return recording
 
     def close(self) -> None:
         """Write what waits and end the thread. Call after the last recording was closed."""
@@ -53,13 +56,15 @@ class Recordings:
 
     def recover(self) -> int:
         """Set the headers right of the files whose writer died; return how many. Call before the first ``open``."""
-        mended = 0
-        for path in self._folder.glob("*.wav"):
-            try:
-                mended += mend_wav(path)
-            except OSError as error:
-                logger.bind(file=path.name, error=str(error)).warning("A recording can't be mended")
-        return mended
+        return sum(map(_mended, self._folder.glob("*.wav")))
+
+    def mend(self, call_id: str) -> int:
+        """Set the headers right of the files of a call whose writer died; return how many."""
+        return sum(map(_mended, self.paths(call_id)))
+
+    def growing(self, call_id: str) -> bool:
+        """Tell whether something of a call is still to be written."""
+        return any(one.name == _file_name(call_id) and not one.complete for one in self._growing)
 
     def paths(self, call_id: str) -> tuple[Path, ...]:
         """Return a call's files, in the order in which they were begun."""
@@ -102,8 +107,11 @@ class Recording:
     """One recording, for the event loop. Times are ms from its beginning and late by ``CERTAIN_AFTER_MS`` at most."""
 
     def __init__(self, folder: Path, call_id: str, tasks: queue.SimpleQueue[Callable[[], None] | None]) -> None:
+        self.name = _file_name(call_id)
+        """What the names of the call's files begin with."""
+        self.complete = False
+        """Whether nothing more will be written."""
         self._folder = folder
-        self._name = _file_name(call_id)
         self._tasks = tasks
         self._tracks = StereoTracks()
         self._file: WavFile | None = None
@@ -161,7 +169,7 @@ class Recording:
     def _begin(self) -> None:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._file = _new_file(self._folder, self._name)
+            self._file = _new_file(self._folder, self.name)
         except OSError as error:
             self._fail(str(error))
 
@@ -180,11 +188,20 @@ class Recording:
                 file.close()
             except OSError as error:
                 self._fail(str(error))
+        self.complete = True
 
     def _fail(self, why: str) -> None:
         if not self._failed:
             self._failed = True
-            logger.bind(recording=self._name, error=why).warning("A call is not recorded any further")
+            logger.bind(recording=self.name, error=why).warning("A call is not recorded any further")
+
+
+def _mended(path: Path) -> bool:
+    try:
+        return mend_wav(path)
+    except OSError as error:
+        logger.bind(file=path.name, error=str(error)).warning("A recording can't be mended")
+        return False
 
 
 def _file_name(call_id: str) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Delete, delete, func, or_, select
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from telephony_agent.store.campaign_records import CampaignState, LeadState
 from telephony_agent.store.compliance_log import ComplianceLog
 from telephony_agent.store.database import Database, Lock
 from telephony_agent.store.numbers import e164
@@ -18,6 +19,8 @@ from telephony_agent.store.recordings import Recordings
 from telephony_agent.store.tables import (
     AttemptRow,
     CallRow,
+    CampaignLeadRow,
+    CampaignRow,
     DeliveryRow,
     DoNotCallRow,
     EventRow,
@@ -28,6 +31,8 @@ from telephony_agent.store.tables import (
 
 _BATCH = 500
 """Calls that are named in one statement; databases take only so many parameters."""
+_TO_CALL = (LeadState.WAITING.value, LeadState.DIALLING.value)
+_TO_GO_ON = (CampaignState.RUNNING.value, CampaignState.PAUSED.value, CampaignState.HELD.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +144,14 @@ async def _delete_calls(session: AsyncSession, calls: list[str]) -> int:
 
 
 async def _delete_leads(session: AsyncSession, now: datetime, before: datetime) -> int:
-    """Delete the leads that nothing was heard of since; one who waits for our call stays."""
+    """Delete the leads that nothing was heard of since; one who waits for our call, or a campaign's, stays."""
     called_since = select(AttemptRow.lead_id).where(AttemptRow.lead_id.is_not(None), AttemptRow.at >= before)
     expected = LeadRow.callback_at.is_not(None) & (LeadRow.callback_at >= now)
-    old = delete(LeadRow).where(LeadRow.updated_at < before, LeadRow.id.not_in(called_since), ~expected)
+    to_call = select(CampaignLeadRow.lead_id).join(CampaignRow, CampaignRow.id == CampaignLeadRow.campaign_id)
+    to_call = to_call.where(CampaignLeadRow.state.in_(_TO_CALL), CampaignRow.state.in_(_TO_GO_ON))
+    old = delete(LeadRow).where(
+        LeadRow.updated_at < before, LeadRow.id.not_in(called_since), LeadRow.id.not_in(to_call), ~expected
+    )
     return await _deleted(session, old)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Literal, cast
 
@@ -23,6 +24,9 @@ from telephony_agent.store.records import (
 from telephony_agent.store.tables import CallRow, DeliveryRow, EventRow, LeadRow, PhraseRow, TurnRow
 
 PAYLOAD_VERSION = 1
+OUTCOME, HANDOVER = "outcome", "handover"
+"""What the owner's webhook is told: how a call ended, and that a person is to take one that goes on."""
+_HANDED_OVER = ("call_id", "call_sid", "direction", "channel", "number", "our_number", "lead_id", "started_at")
 
 
 def clean(text: str) -> str:
@@ -199,6 +203,7 @@ def outcome_payload(record: CallRecord) -> dict[str, Any]:
     step = {"action": fields["next_step"], "at": fields["next_step_at"], "zone": fields["next_step_zone"]}
     return {
         "version": PAYLOAD_VERSION,
+        "event": OUTCOME,
         **flat,
         "slots": dict(outcome.slots),
         "next_step": step if outcome.next_step else None,
@@ -206,20 +211,26 @@ def outcome_payload(record: CallRecord) -> dict[str, Any]:
     }
 
 
+def handover_payload(record: CallRecord, outcome: Outcome, turns: Iterable[TurnRecord]) -> dict[str, Any]:
+    """Return what the owner's webhook is told of a call that a person is to take; ``outcome`` is that of the moment."""
+    fields = call_fields(record)
+    return {
+        "version": PAYLOAD_VERSION,
+        "event": HANDOVER,
+        **{name: fields[name] for name in _HANDED_OVER},
+        "at": outcome.ended_at.isoformat(),
+        "summary": clean(outcome.summary),
+        "slots": clean_data(outcome.slots),
+        "transcript": [
+            {"turn": turn.number, "input": turn.input, "caller": turn.transcript, "agent": turn.reply_heard}
+            for turn in turns
+        ],
+    }
+
+
 def turn_values(call_id: str, turn: TurnRecord) -> dict[str, Any]:
     """Return the columns of a turn."""
-    return {
-        "call_id": call_id,
-        "number": turn.number,
-        "input": turn.input,
-        "transcript": clean(turn.transcript),
-        "reply": clean(turn.reply),
-        "reply_heard": clean(turn.reply_heard),
-        "interrupted": turn.interrupted,
-        "started_ms": turn.started_ms,
-        "ended_ms": turn.ended_ms,
-        "timings": dict(turn.timings),
-    }
+    return {"call_id": call_id, **clean_data(asdict(turn))}
 
 
 def turn_record(row: TurnRow) -> TurnRecord:
@@ -232,13 +243,7 @@ def turn_record(row: TurnRow) -> TurnRecord:
 
 def phrase_values(call_id: str, phrase: PhraseRecord) -> dict[str, Any]:
     """Return the columns of a line of the heard ledger."""
-    return {
-        "call_id": call_id,
-        "position": phrase.position,
-        "turn": phrase.turn,
-        "text": clean(phrase.text),
-        "heard": clean(phrase.heard),
-    }
+    return {"call_id": call_id, **clean_data(asdict(phrase))}
 
 
 def phrase_record(row: PhraseRow) -> PhraseRecord:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from telephony_agent.store.calls import Calls
+from telephony_agent.store.campaigns import Campaigns
 from telephony_agent.store.compliance_log import ComplianceLog
 from telephony_agent.store.database import Database
 from telephony_agent.store.deliveries import Deliveries
@@ -18,6 +20,7 @@ from telephony_agent.store.history import History
 from telephony_agent.store.leads import Leads
 from telephony_agent.store.recorder import Recorder
 from telephony_agent.store.recordings import Recordings
+from telephony_agent.store.records import Outcome, Transcript
 from telephony_agent.store.retention import Retention
 
 RECORDINGS = "recordings"
@@ -30,25 +33,39 @@ class Store:
         data_dir: where the recordings are, and the database unless ``url`` says otherwise.
         url: of a PostgreSQL or another SQLite file; empty for ``data_dir/telephony_agent.db``.
         server: the name of this server; it must stay the same over restarts and differ from others on that database.
+        inherits: names of servers that are no more, whose calls ``recover`` ends as if they were this one's.
+        has_siblings: whether others write to the same recordings now, which ``recover`` leaves alone then.
         delivers: whether an outcome is put on the queue for the owner's webhook.
         busy_ms: how long to wait for a locked database before ``StoreUnavailable``.
 
-    Its parts are attributes: ``leads``, ``do_not_call``, ``dialling``, ``calls``, ``recorder``, ``history``,
-    ``deliveries``, ``compliance``, ``recordings``, ``retention``; ``database`` is what they share.
+    Its parts are attributes: ``leads``, ``do_not_call``, ``dialling``, ``calls``, ``campaigns``, ``recorder``,
+    ``history``, ``deliveries``, ``compliance``, ``recordings``, ``retention``; ``database`` is what they share.
 
     Raises:
         SettingError: the URL is not usable.
     """
 
     def __init__(
-        self, data_dir: Path, url: str = "", *, server: str = "main", delivers: bool = False, busy_ms: int = 5000
+        self,
+        data_dir: Path,
+        url: str = "",
+        *,
+        server: str = "main",
+        inherits: Sequence[str] = (),
+        has_siblings: bool = False,
+        delivers: bool = False,
+        busy_ms: int = 5000,
     ) -> None:
+        self._has_siblings = has_siblings
         self.database = Database(url, data_dir, busy_ms=busy_ms)
         self.compliance = ComplianceLog(self.database)
         self.do_not_call = DoNotCall(self.database, self.compliance)
         self.leads = Leads(self.database)
-        self.calls = Calls(self.database, self.compliance, self.do_not_call, server, delivers=delivers)
+        self.calls = Calls(
+            self.database, self.compliance, self.do_not_call, server, delivers=delivers, inherits=inherits
+        )
         self.dialling = Dialling(self.database, self.compliance, server)
+        self.campaigns = Campaigns(self.database, server)
         self.deliveries = Deliveries(self.database)
         self.history = History(self.database)
         self.recordings = Recordings(data_dir / RECORDINGS)
@@ -67,13 +84,23 @@ class Store:
         self.recorder.start()
         self.is_open = True
 
-    async def recover(self, now: datetime) -> tuple[str, ...]:
+    async def recover(
+        self, now: datetime, retold: Callable[[Transcript], Outcome | Awaitable[Outcome | None] | None] = lambda _: None
+    ) -> tuple[str, ...]:
         """Tidy up after a server that died: mend its recordings, end its calls; return which those were.
 
-        A server calls it once, after ``open`` and before its first call.
+        A server calls it once, after ``open`` and before its first call. ``retold`` makes out of what is written of a
+        call what came of it; without that, it was cut short and no more.
         """
-        await asyncio.to_thread(self.recordings.recover)
-        return await self.calls.recover(now)
+
+        async def retell(call_id: str) -> Outcome | None:
+            await asyncio.to_thread(self.recordings.mend, call_id)
+            told = retold(await self.history.transcript(call_id))
+            return await told if isinstance(told, Awaitable) else told
+
+        if not self._has_siblings:
+            await asyncio.to_thread(self.recordings.recover)
+        return await self.calls.recover(now, retell)
 
     async def close(self) -> None:
         """Write what waits and close everything. Call after the last call has ended."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, Date, DateTime, Dialect, ForeignKey, Index, MetaData, Text
+from sqlalchemy import JSON, Date, DateTime, Dialect, ForeignKey, Index, MetaData, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -179,12 +179,14 @@ class EventRow(Base):
 
 
 class DeliveryRow(Base):
-    """An outcome for the owner's webhook: kept until it is delivered, then forgotten."""
+    """An outcome, or a hand-over, for the owner's webhook: kept until it is delivered, then forgotten."""
 
     __tablename__ = "deliveries"
+    __table_args__ = (UniqueConstraint("call_id", "kind"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    call_id: Mapped[str] = mapped_column(ForeignKey("calls.id", ondelete="CASCADE"), unique=True)
+    call_id: Mapped[str] = mapped_column(ForeignKey("calls.id", ondelete="CASCADE"))
+    kind: Mapped[str]
     payload: Mapped[dict[str, Any]]
     attempts: Mapped[int]
     next_try_at: Mapped[datetime] = mapped_column(index=True)
@@ -207,3 +209,43 @@ class ComplianceRow(Base):
     call_id: Mapped[str | None] = mapped_column(index=True)
     details: Mapped[str | None]
     salt: Mapped[str | None]
+
+
+class CampaignRow(Base):
+    """A campaign: leads to be dialled one after another. Its counts are those of the period since ``period_from``."""
+
+    __tablename__ = "campaigns"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    server: Mapped[str]
+    state: Mapped[str] = mapped_column(index=True)
+    reason: Mapped[str]
+    per_s: Mapped[float]
+    at_once: Mapped[int]
+    retries: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    period_from: Mapped[datetime]
+    answered: Mapped[int]
+    abandoned: Mapped[int]
+
+
+class CampaignLeadRow(Base):
+    """A lead in a campaign. ``call_id`` is its latest call's; ``results`` counts its calls by their line result."""
+
+    __tablename__ = "campaign_leads"
+    __table_args__ = (Index(None, "campaign_id", "position"),)
+
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True)
+    lead_id: Mapped[int] = mapped_column(ForeignKey("leads.id", ondelete="CASCADE"), primary_key=True, index=True)
+    position: Mapped[int]
+    state: Mapped[str]
+    call_id: Mapped[str | None]
+    next_at: Mapped[datetime | None]
+    results: Mapped[dict[str, Any]]
+    line_result: Mapped[str | None]
+    disposition: Mapped[str | None]
+    reason: Mapped[str]
+    detail: Mapped[str]
+    updated_at: Mapped[datetime]

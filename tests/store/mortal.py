@@ -5,6 +5,8 @@
     Then children that recover are killed, ever later; the last one may finish, and says what it finds.
 ``python -m tests.store.mortal race FOLDER URL``
     Several children try to dial the same number at the same moment.
+``python -m tests.store.mortal deliver FOLDER URL``
+    A child is killed once a call is concluded, the next one when the webhook has its outcome but we no answer yet.
 
 A step is a transaction's beginning, a statement or a commit, just before it is made; or what lies between records.
 The store is made before the children are, and used once, so that they find everything loaded and prepared.
@@ -19,14 +21,18 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import httpx
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from telephony_agent.live.outcome_sender import OutcomeSender
 from telephony_agent.store import NewCall, NextStep, Outcome, PhraseRecord, Recorder, Store, TurnRecord, UnknownRecord
+from telephony_agent.store.deliveries import LEASE
 from telephony_agent.store.rows import call_fields
 
 from .stage import ANNA, NOW, at
@@ -59,6 +65,8 @@ class Death:
     def __init__(self, step: int | None = None) -> None:
         self._left = step
         self._armed = False
+        self.steps = 0
+        """How many there have been."""
         if step is not None:
             for moment in ("before_cursor_execute", "begin", "commit"):
                 event.listen(Engine, moment, self.step, named=True)
@@ -70,9 +78,9 @@ class Death:
     def step(self, **_of_event: object) -> None:
         """Count a step, or die at it."""
         if self._armed and self._left is not None:
-            if self._left == 0:
+            if self.steps == self._left:
                 os.kill(os.getpid(), signal.SIGKILL)
-            self._left -= 1
+            self.steps += 1
 
 
 async def play(store: Store, point: int, death: Death, report: Callable[[str], None]) -> None:
@@ -136,13 +144,17 @@ async def inspect(store: Store, point: int, log: dict[str | None, list[str]]) ->
     return left
 
 
-def in_child(work: Callable[[Callable[[str], None]], Coroutine[Any, Any, None]]) -> tuple[bool, list[str]]:
-    """Run something in a child; return whether it came to its end, and what it reported until then."""
+def in_child(
+    work: Callable[[Callable[[str], None]], Coroutine[Any, Any, None]],
+    loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> tuple[bool, list[str]]:
+    """Run something in a child, on a loop; return whether it came to its end, and what it reported until then."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        asyncio.run(work(lambda text: void(os.write(writing, f"{text}\n".encode()))))
+        with asyncio.Runner(loop_factory=loop) as runner:
+            runner.run(work(lambda text: void(os.write(writing, f"{text}\n".encode()))))
         os._exit(0)
     os.close(writing)
     with open(reading, encoding="utf-8") as reports:
@@ -225,7 +237,40 @@ def race(folder: Path, url: str) -> Iterator[dict[str, Any]]:
         assert os.waitpid(child, 0)[1] == 0
 
 
+def deliver(folder: Path, url: str) -> Iterator[dict[str, Any]]:
+    """Die between a call's outcome and its delivery, then in the middle of that; yield what the webhook was told."""
+
+    async def concludes(_: Callable[[str], None]) -> None:
+        async with Store(folder, url, delivers=True) as store:
+            await store.calls.begin(NewCall("CA1", "inbound", NOW, number=ANNA))
+            await store.calls.finish("CA1", OUTCOME)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    lived, _ = in_child(concludes)
+    assert not lived
+    due = OUTCOME.ended_at
+    for now, fatal in ((due, True), (due, False), (due + LEASE, False), (due + 2 * LEASE, False)):
+
+        async def delivers(report: Callable[[str], None], now: datetime = now, fatal: bool = fatal) -> None:
+            def take(request: httpx.Request) -> httpx.Response:
+                report(request.content.decode())
+                if fatal:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return httpx.Response(204)
+
+            async with (
+                Store(folder, url, delivers=True) as store,
+                httpx.AsyncClient(transport=httpx.MockTransport(take)) as client,
+            ):
+                hook = "https://crm.example/hook"
+                await OutcomeSender(store.deliveries, hook, "a secret", client, clock=lambda: now).deliver_due()
+
+        lived, told = in_child(delivers)
+        assert lived is not fatal
+        yield {"after_s": (now - due).total_seconds(), "told": [json.loads(body) for body in told]}
+
+
 if __name__ == "__main__":
-    trials = {"kill": kill, "race": race}
+    trials = {"kill": kill, "race": race, "deliver": deliver}
     for found in trials[sys.argv[1]](Path(sys.argv[2]), sys.argv[3]):
         print(json.dumps(found))

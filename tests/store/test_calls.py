@@ -11,8 +11,10 @@ from telephony_agent.store import (
     Consent,
     EventRecord,
     NewCall,
+    Outcome,
     PhraseRecord,
     Store,
+    Transcript,
     TurnRecord,
     UnknownRecord,
 )
@@ -217,3 +219,37 @@ async def test_recovery_leaves_another_servers_calls_alone(make_store: MakeStore
 async def test_a_number_is_kept_in_one_spelling(store: Store) -> None:
     await store.calls.begin(NewCall("CA1", "inbound", NOW, number="+1 (500) 555-0006"))
     assert (await store.history.call("CA1")).call.number == ANNA
+
+
+async def test_what_is_retold_of_a_call_that_was_cut_short_is_its_outcome(store: Store) -> None:
+    await store.calls.begin(outbound())
+    await store.calls.answered("CA1", at(2))
+    heard: list[str] = []
+
+    def retold(told: Transcript) -> Outcome:
+        heard.append(told.call.call.call_id)
+        return outcome("meeting_booked", after_s=999)
+
+    assert await store.recover(at(60), retold) == ("CA1",)
+    assert heard == ["CA1"]
+    ended = (await store.history.call("CA1")).outcome
+    assert ended is not None
+    assert ended.disposition == "meeting_booked"
+    assert ended.ended_at == at(2), "when the last was heard of it"
+    assert ended.summary == "Anna wants a meeting. The server stopped during the call."
+    assert ended.next_step == outcome().next_step
+
+
+async def test_whatever_is_retold_an_opt_out_that_is_written_stands(store: Store) -> None:
+    await store.calls.begin(outbound())
+    await store.calls.opt_out("CA1", at(3), "stop")
+    await store.recover(at(60), lambda _: outcome("meeting_booked"))
+    record = await store.history.call("CA1")
+    assert record.outcome is not None
+    assert (record.outcome.disposition, record.opted_out) == ("do_not_call", True)
+
+
+async def test_an_opt_out_that_is_only_retold_is_put_on_the_list(store: Store) -> None:
+    await store.calls.begin(outbound())
+    await store.recover(at(60), lambda _: outcome("do_not_call", opted_out=True))
+    assert await store.do_not_call.contains(ANNA)

@@ -18,6 +18,8 @@ from telephony_agent.store.tables import Base
 from .conftest import MakeStore
 from .mortal import OUTCOME, RACERS, REPLIES, TURNS
 
+pytestmark = pytest.mark.long
+
 CHECKOUT = Path(__file__).parents[2]
 POINTS = 100
 """Points of the call that are tests of their own; those after them are looked at together."""
@@ -121,3 +123,14 @@ def assert_no_record_is_torn(left: Left) -> None:
 def test_of_several_processes_that_dial_at_once_one_may(url: str, tmp_path: Path, make_store: MakeStore) -> None:
     answers = [answer["refusal"] for answer in mortal("race", tmp_path, url)]
     assert sorted(answers, key=str) == [None, *["attempts"] * (RACERS - 1)]
+
+
+def test_an_outcome_whose_sender_is_killed_is_sent_again_under_the_same_call(
+    url: str, tmp_path: Path, make_store: MakeStore
+) -> None:
+    at_once, while_leased, again, later = mortal("deliver", tmp_path, url)
+    (first,), (second,) = at_once["told"], again["told"]
+    assert first["call_id"] == "CA1"
+    assert first == second, "by which the receiver tells that it has it already"
+    assert while_leased["told"] == [], "whoever claimed it may still be at it"
+    assert later["told"] == []

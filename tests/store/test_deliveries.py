@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from telephony_agent.store import Store, UnknownRecord
+from telephony_agent.store import Store, TurnRecord, UnknownRecord
 from telephony_agent.store.deliveries import FIRST_DELAY, LEASE, LONGEST_DELAY, retry_delay
 
 from .conftest import MakeStore
@@ -68,3 +69,30 @@ async def test_without_a_webhook_nothing_is_queued(make_store: MakeStore) -> Non
 def test_the_wait_grows_up_to_its_limit() -> None:
     assert [retry_delay(failures) for failures in (0, 1, 2)] == [timedelta(seconds=s) for s in (30, 60, 120)]
     assert retry_delay(1000) == LONGEST_DELAY
+
+
+async def test_a_hand_over_is_owed_beside_the_outcome_with_what_was_said(store: Store) -> None:
+    await ended_call(store, "CA1")
+    known = (await store.history.call("CA1")).outcome
+    assert known is not None
+    await store.calls.put_turn("CA1", TurnRecord(0, "speech", "a person, please", "One moment.", "One moment."))
+    for words in ("A call for you.", "Another call for you."):
+        await store.calls.hand_over("CA1", replace(known, summary=words))
+    by_event = {delivery.payload["event"]: delivery.payload for delivery in await store.deliveries.claim(at(61))}
+    assert by_event.keys() == {"outcome", "handover"}, "the second hand-over takes the place of the first"
+    assert by_event["handover"]["summary"] == "Another call for you."
+    assert by_event["handover"]["slots"] == by_event["outcome"]["slots"]
+    assert by_event["handover"]["transcript"][-1] == {
+        "turn": 0,
+        "input": "speech",
+        "caller": "a person, please",
+        "agent": "One moment.",
+    }
+
+
+async def test_of_a_call_that_nobody_knows_no_hand_over_is_owed(store: Store) -> None:
+    await ended_call(store, "CA1")
+    known = (await store.history.call("CA1")).outcome
+    assert known is not None
+    with pytest.raises(UnknownRecord):
+        await store.calls.hand_over("CA2", known)

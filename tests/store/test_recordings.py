@@ -110,6 +110,32 @@ def test_a_call_that_is_recorded_again_gets_another_file(tmp_path: Path) -> None
     assert len(recordings.paths("CA/12")) == 1
 
 
+def test_a_recording_grows_until_all_of_it_is_written(tmp_path: Path) -> None:
+    recordings = Recordings(tmp_path)
+    first, second = recordings.open("CA1"), recordings.open("CA1")
+    first.close()
+    recordings.close()
+    assert recordings.growing("CA1")
+    assert not recordings.growing("CA2")
+    third = recordings.open("CA2")
+    second.close()
+    recordings.close()
+    assert not recordings.growing("CA1")
+    assert recordings.growing("CA2")
+    recordings.open("CA3").close()
+    third.close()
+    recordings.close()
+    assert not recordings.growing("CA2")
+
+
+def test_a_recording_that_failed_grows_no_more(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    recordings = Recordings(tmp_path / "taken")
+    recordings.open("CA1").close()
+    recordings.close()
+    assert not recordings.growing("CA1")
+
+
 @pytest.mark.parametrize("extra", [b"", b"\x01", b"\x01\x02\x03"])
 def test_a_file_whose_writer_died_is_mended(tmp_path: Path, extra: bytes) -> None:
     path = tmp_path / "CA1.wav"
