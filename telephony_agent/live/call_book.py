@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from telephony_agent.core.conversation import Turn
 from telephony_agent.sales.guide import Guide
 from telephony_agent.sales.outcome import Outcome
-from telephony_agent.store import CallRecorder, NewCall, NextStep, TurnRecord
+from telephony_agent.store import CallRecorder, Consent, NewCall, NextStep, TurnRecord
 from telephony_agent.store import Outcome as OutcomeRecord
 
 _LATEST = 3
@@ -26,6 +26,10 @@ class CallBook:
         self._opted_out = False
         recorder.begin(call)
 
+    def placed(self, call_sid: str) -> None:
+        """Write down the carrier's name for it."""
+        self._recorder.placed(call_sid)
+
     def answered(self) -> None:
         """Write down that its stream has begun."""
         self._recorder.answered(_now())
@@ -40,17 +44,26 @@ class CallBook:
         if turns:
             self._note_opt_out(turns[-1])
 
+    def hand_over(self, outcome: Outcome, turns: Sequence[Turn]) -> None:
+        """Write down that a person is to take it; ``outcome`` is what is known by now."""
+        self.turns(turns, all_of_them=True)
+        self._recorder.hand_over(outcome_record(outcome))
+
     def conclude(self, outcome: Outcome, turns: Sequence[Turn]) -> None:
         """Write down how it ended."""
         self.turns(turns, all_of_them=True)
-        self._recorder.finish(_outcome(outcome))
+        self._recorder.finish(outcome_record(outcome))
 
     def _note_opt_out(self, turn: Turn) -> None:
         # A guess at the caller's words may be taken back; what was answered is said.
-        answered = "speculated" in turn.timings
-        if self._guide is not None and answered and self._guide.state.opted_out and not self._opted_out:
+        if self._guide is not None and is_answered(turn) and self._guide.state.opted_out and not self._opted_out:
             self._opted_out = True
             self._recorder.opt_out(_now(), turn.transcript)
+
+
+def is_answered(turn: Turn | TurnRecord) -> bool:
+    """Tell whether the caller's words in a turn are final."""
+    return "speculated" in turn.timings
 
 
 def _record(turn: Turn) -> TurnRecord:
@@ -67,8 +80,9 @@ def _record(turn: Turn) -> TurnRecord:
     )
 
 
-def _outcome(outcome: Outcome) -> OutcomeRecord:
-    step = outcome.next_step
+def outcome_record(outcome: Outcome) -> OutcomeRecord:
+    """Return what is stored of an outcome of now."""
+    step, consent = outcome.next_step, outcome.consent
     return OutcomeRecord(
         disposition=outcome.disposition.value,
         line_result=outcome.line_result.value,
@@ -76,6 +90,7 @@ def _outcome(outcome: Outcome) -> OutcomeRecord:
         summary=outcome.summary,
         slots=dict(outcome.told),
         next_step=NextStep(step.kind.value, step.at, step.zone) if step is not None else None,
+        consent=Consent(consent.basis.value, consent.text, consent.given_at) if consent is not None else None,
         opted_out=outcome.opted_out,
     )
 

@@ -18,7 +18,9 @@ from telephony_agent.engines.base import Message, Responder, Synthesizer, Transc
 from telephony_agent.errors import SynthesisError
 from telephony_agent.live.capacity import Capacity, JobTimes, Rehearsal
 from telephony_agent.live.lanes import Lane
+from telephony_agent.live.tool_room import ToolRoom
 from telephony_agent.sales.playbook import Playbook
+from telephony_agent.sales.words import with_notice
 from telephony_agent.telemetry import Metrics
 
 REHEARSED_LINE = "Could you tell me how much that is a month?"
@@ -99,16 +101,25 @@ class EngineRoom:
     """Engines, each in its lane."""
 
     def __init__(
-        self, engines: Engines, deadlines: Deadlines, *, transcriber_workers: int = 1, metrics: Metrics | None = None
+        self,
+        engines: Engines,
+        deadlines: Deadlines,
+        *,
+        transcriber_workers: int = 1,
+        metrics: Metrics | None = None,
+        tools: ToolRoom | None = None,
     ) -> None:
+        self.tools = tools or ToolRoom()
         self.engines = engines
         self.deadlines = deadlines
         # Of responders one thread: a ReplySession is used by one thread at a time, and a CPU decodes one reply fastest
         # alone.
         threads = {Stage.TRANSCRIBE: transcriber_workers, Stage.RESPOND: 1, Stage.SYNTHESIZE: 1}
         self.capacity = Capacity(threads)
+        self.on_unhealthy: Callable[[], None] = lambda: None
+        """Called when engines have hung so often that calls can't go on."""
         self.transcribing, self.responding, self.synthesizing = (
-            Lane(stage, workers=workers, metrics=metrics, measured=partial(self._learn, stage))
+            Lane(stage, workers=workers, metrics=metrics, measured=partial(self._learn, stage), given_up=self._give_up)
             for stage, workers in threads.items()
         )
 
@@ -126,16 +137,20 @@ class EngineRoom:
         """Learn what a turn takes, before there are calls. Blocks for seconds; raises what the engines raise."""
         rehearsal = self.engines.rehearse(opening)
         self.capacity.rehearsed(rehearsal)
-        times = {f"{stage.value}_ms": round(1000 * rehearsal.of(stage)) for stage in Stage}
+        times = {f"{lane.name}_ms": round(1000 * rehearsal.of(Stage(lane.name))) for lane in self._lanes}
         logger.bind(**times).info("The engines were measured")
 
     def close(self) -> None:
         """Stop the lanes and what the engines started."""
         for lane in self._lanes:
             lane.close()
+        self.tools.close()
         self.engines.synthesizer.close()
         for lane in self._lanes:
             lane.join(1.0)
+
+    def _give_up(self) -> None:
+        self.on_unhealthy()
 
     def _learn(self, stage: Stage, times: JobTimes) -> None:
         self.capacity.worked(stage, times, asyncio.get_running_loop().time())
@@ -155,10 +170,22 @@ def speak(synthesizer: Synthesizer, text: str, cancelled: Callable[[], bool] = l
     return to_telephone(pcm, synthesizer.sample_rate) if pcm else b""
 
 
-def render_announcements(playbook: Playbook, synthesizer: Synthesizer, *, transfers: bool = False) -> Announcements:
+def render_announcements(
+    playbook: Playbook,
+    synthesizer: Synthesizer,
+    *,
+    untaken: str = "",
+    dials: bool = False,
+    recording_notice: str = "",
+) -> Announcements:
     """Speak the playbook's fixed words ahead of all calls. Blocks.
 
-    ``transfers``: whether there is a person to whom callers can be connected.
+    Args:
+        playbook: has the words.
+        synthesizer: speaks them.
+        untaken: what a caller is told whose call no person took; empty where there is nobody who might have.
+        dials: whether people are called: then there are words for a call screening, and for a mailbox.
+        recording_notice: what the greeting says of the recording; empty where there is none.
 
     Raises:
         SynthesisError: the engine failed, or an announcement holds nothing that can be heard.
@@ -171,7 +198,7 @@ def render_announcements(playbook: Playbook, synthesizer: Synthesizer, *, transf
         return Announcement(text, audio)
 
     return Announcements(
-        greeting=render(playbook.greeting),
+        greeting=render(with_notice(playbook.greeting, recording_notice)),
         not_understood=render(playbook.not_understood),
         apology=render(playbook.apology),
         reprompts=tuple(render(text) for text in playbook.reprompts),
@@ -179,5 +206,9 @@ def render_announcements(playbook: Playbook, synthesizer: Synthesizer, *, transf
         silence_goodbye=render(playbook.silence_goodbye),
         time_up=render(playbook.goodbye),
         fault_goodbye=render(playbook.fault_goodbye),
-        transfer=render(playbook.transfer) if transfers else None,
+        transfer=render(playbook.transfer) if untaken else None,
+        untaken=render(untaken) if untaken else None,
+        reconnected=render(playbook.reconnected),
+        introduction=render(playbook.introduction) if dials else None,
+        voicemail=render(playbook.voicemail) if dials and playbook.voicemail else None,
     )

@@ -100,11 +100,13 @@ class Lane:
         workers: int = 1,
         metrics: Metrics | None = None,
         measured: Callable[[JobTimes], None] = lambda _: None,
+        given_up: Callable[[], None] = lambda: None,
     ) -> None:
         """Start the threads.
 
         ``metrics`` learns what jobs take and how long they wait; so does ``measured``, on the event loop, at the end of
-        each job that began, whatever became of it. Jobs that hung are left out.
+        each job that began, whatever became of it. Jobs that hung are left out. ``given_up`` is called when so many
+        have hung that the lane isn't healthy any more.
         """
         self.name = name
         self.workers = workers
@@ -113,6 +115,8 @@ class Lane:
         metrics = metrics or Metrics()
         self._wait_s = metrics.queue_wait.labels(name)
         self._work_s = metrics.engine.labels(name)
+        self._lost_threads = metrics.threads_lost.labels(name)
+        self._given_up = given_up
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         # Jobs that are queued or begun. Only the event loop touches the set.
         self._open: set[Job] = set()
@@ -170,10 +174,13 @@ class Lane:
         if thread is None or thread not in self._threads:
             return
         self.lost += 1
+        self._lost_threads.inc()
         logger.bind(lane=self.name, lost=self.lost).error("An engine hangs; its thread was replaced")
         self._threads.remove(thread)
         self._open.discard(job)
         self._start_thread()
+        if not self.healthy:
+            self._given_up()
 
     def _start_thread(self) -> None:
         thread = threading.Thread(target=self._run, name=f"lane-{self.name}", daemon=True)

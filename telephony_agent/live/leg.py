@@ -14,10 +14,13 @@ from functools import partial
 from typing import assert_never
 
 from telephony_agent.audio import SAMPLE_RATE, decode_mulaw, level_dbov
+from telephony_agent.core.beep import BeepDetector
 from telephony_agent.core.call_flow import CallFlow
 from telephony_agent.core.events import (
     Action,
+    AnswererJudged,
     AudioHeard,
+    BeepHeard,
     CallBegan,
     CallerLeft,
     CancelReply,
@@ -29,6 +32,7 @@ from telephony_agent.core.events import (
     KeyPressed,
     LoadChanged,
     MarkHeard,
+    Opening,
     ReplyDelta,
     ReplyFinished,
     Respond,
@@ -41,6 +45,7 @@ from telephony_agent.core.events import (
     Tick,
     Transcribe,
     Transcribed,
+    UseTool,
 )
 from telephony_agent.core.frame_clock import FrameClock
 from telephony_agent.core.media_stream import (
@@ -72,6 +77,9 @@ class Leg:
         send: Callable[[str], None],
         hang_up: Callable[[EndReason], None],
         watch: CallWatch,
+        opening: Opening = Opening.GREETING,
+        answered_by: str = "",
+        hears_beeps: bool = False,
     ) -> None:
         """Take over a stream that has started.
 
@@ -79,7 +87,13 @@ class Leg:
             send: queues one message for the socket.
             hang_up: called once, when nothing more will be sent.
             watch: keeps the call's log, metrics and trace.
+            opening: what is said first.
+            answered_by: whom the carrier takes for having answered, if it has said so already.
+            hears_beeps: whether a beep is listened for where it would tell something.
         """
+        self._opening = opening
+        self._answered_by = answered_by
+        self._hears_beeps = hears_beeps
         self.flow = flow
         self._stream = stream
         self._room = room
@@ -90,6 +104,7 @@ class Leg:
         self._log = watch.log
         self._detector = room.engines.new_detector()
         self._clock = FrameClock()
+        self._beeps = BeepDetector()
         # By turn for transcripts, by draft for replies.
         self._jobs: dict[tuple[Stage, int], list[Job]] = {}
         self._loop = asyncio.get_running_loop()
@@ -99,8 +114,10 @@ class Leg:
         self._over = False
 
     def begin(self) -> None:
-        """Speak the greeting."""
-        self.tell(CallBegan(time.time()))
+        """Speak first."""
+        self.tell(CallBegan(time.time(), self._opening))
+        if self._answered_by:
+            self.tell(AnswererJudged(self._answered_by))
 
     def receive(self, text: str) -> None:
         """Take one message from the socket.
@@ -115,6 +132,8 @@ class Leg:
                     pcm = decode_mulaw(frame.mulaw)
                     speech = not frame.filled and self._detector.is_speech(pcm)
                     self.tell(AudioHeard(frame, speech, level_dbov(pcm)))
+                    if self._hears_beeps and self.flow.listens_for_beeps and self._beeps.hear(pcm):
+                        self.tell(BeepHeard())
             case MarkReturned(name):
                 self.tell(MarkHeard(name))
             case Dtmf(digit):
@@ -170,6 +189,8 @@ class Leg:
                 self._respond(action)
             case Synthesize():
                 self._synthesize(action)
+            case UseTool():
+                self._room.tools.use(action, self.tell)
             case CancelReply(draft=draft):
                 self._cancel(Stage.RESPOND, draft)
                 self._cancel(Stage.SYNTHESIZE, draft)
@@ -211,7 +232,7 @@ class Leg:
             if action.judge_end:
                 probability = session.ended(action.messages, job.cancelled)
                 job.emit(EndJudged(action.turn, action.draft, probability))
-            for delta in session.reply(action.messages, job.cancelled):
+            for delta in session.reply(action.messages, job.cancelled, may_call=action.may_call):
                 job.emit(ReplyDelta(action.turn, action.draft, delta))
             job.emit(ReplyFinished(action.turn, action.draft))
 
@@ -284,5 +305,5 @@ class Leg:
         self._room.responding.submit(
             lambda _: session.close(), deadline_s=60.0, on_item=lambda _: None, on_end=lambda _: None
         )
-        self._watch.ended(reason, self.flow.conversation.turns, lost_ms=self._clock.filled_ms)
+        self._watch.stream_ended(reason, lost_ms=self._clock.filled_ms)
         self._hang_up(reason)

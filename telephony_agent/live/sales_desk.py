@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import phonenumbers
@@ -25,7 +26,7 @@ UNKNOWN_ZONE = "UTC"
 class SalesDesk:
     """What all calls of a server share on the sales side."""
 
-    def __init__(self, playbook: Playbook, *, can_transfer: bool = False) -> None:
+    def __init__(self, playbook: Playbook, *, can_transfer: bool = False, recorded: bool = False) -> None:
         """Read the phrases of the playbook's language.
 
         Raises:
@@ -34,12 +35,28 @@ class SalesDesk:
         self._playbook = playbook
         self._phrases = SalesPhrases.shipped(playbook.language)
         self._can_transfer = can_transfer
+        self._recorded = recorded
+
+    @property
+    def recording_notice(self) -> str:
+        """What callers are told of the recording; empty where there is none."""
+        return (self._playbook.recording_notice or self._phrases.say.recording_notice) if self._recorded else ""
+
+    @property
+    def untaken(self) -> str:
+        """What a caller is told whose call no person took; empty where there is no person."""
+        return self.guide(self.setting("")).nobody_came() if self._can_transfer else ""
 
     def setting(self, number: str) -> Setting:
         """Return what a call with this party is before it begins; a number that is none stands for nobody's."""
         phone = number if _E164.fullmatch(number) else ""
         lead = Lead(name="unknown", phone=phone)
-        return Setting(self._playbook, lead, zone_of(phone), can_transfer=self._can_transfer)
+        return Setting(self._playbook, lead, zone_of(phone), recorded=self._recorded, can_transfer=self._can_transfer)
+
+    def setting_of(self, lead: Lead) -> Setting:
+        """Return what a call to a lead is before it begins."""
+        setting = self.setting(lead.phone)
+        return replace(setting, lead=lead, zone=lead.zone or setting.zone)
 
     def guide(self, setting: Setting) -> Guide:
         """Return the guide of a new call."""
@@ -56,11 +73,27 @@ def guide_of(data: Mapping[str, Any]) -> Guide:
     return Guide(setting, SalesPhrases.shipped(setting.playbook.language))
 
 
-def outcome_of(guide: Guide, setting: Setting, reason: EndReason | None) -> Outcome:
-    """Return the record of a call that is over; ``reason`` is None where no stream ever came."""
-    line = LineResult.FAILED if reason is None else LineResult.ANSWERED
+def outcome_of(
+    guide: Guide,
+    setting: Setting,
+    reason: EndReason | None,
+    line: LineResult | None = None,
+    *,
+    voicemail_left: bool = False,
+) -> Outcome:
+    """Return the record of a call that is over.
+
+    Args:
+        guide: the call's.
+        setting: what the call was before it began.
+        reason: why the talk ended; None where no stream ever came.
+        line: the carrier's result, where it is known; else that follows from ``reason``.
+        voicemail_left: whether a mailbox has our message.
+    """
+    line = line or (LineResult.FAILED if reason is None else LineResult.ANSWERED)
     end = None if reason is None else CallEnd(reason.value)
-    return conclude(setting.lead, guide.state, guide.findings, line, end)
+    findings = replace(guide.findings, voicemail_left=voicemail_left)
+    return conclude(setting.lead, guide.state, findings, line, end)
 
 
 def zone_of(phone: str) -> str:

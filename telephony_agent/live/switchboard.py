@@ -1,91 +1,62 @@
-"""All calls of this process by CallSid: who may come in, who is live, how each ended.
+"""The calls of this process from their ring to their end: who may come in, who is live, how each ended.
 
-A call is *expected* from its voice webhook, *live* while its media stream runs, and *ended* after that; the last ones
-that ended are remembered for whoever asks. An expected call holds a place and a one-use token, and its responder
-session reads the system prompt already while the phone still rings.
-
-What the engines were measured to take (``live.capacity``) decides whether there is a place, under a hard cap where one
-is set.
+A call that we place is *dialled* until somebody answers. A call is *expected* from its voice webhook, *live* while its
+media stream runs, *away* while it waits for another one (``second_streams``), and *ended* after that. It holds a place
+(``places``) from the first on, an expected one a one-use token too; and its responder session reads the system prompt
+already while the phone still rings. While a caller is being connected to a person, the call isn't over until that
+person takes it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
-from enum import StrEnum
+from types import MappingProxyType
 
 from loguru import logger
 
-from telephony_agent.core.call_flow import CallFlow
 from telephony_agent.core.call_terms import Announcements, CallPolicy, CallRules
-from telephony_agent.core.conversation import Conversation
-from telephony_agent.core.events import CallerLeft, EndReason, EndRequested
+from telephony_agent.core.events import AnswererJudged, CallerLeft, EndReason, EndRequested, Opening
 from telephony_agent.core.media_stream import CallSid, MediaStream, Started
-from telephony_agent.core.trace import header_of
-from telephony_agent.engines.base import Message, ReplySession
-from telephony_agent.errors import AdmissionError
-from telephony_agent.live.call_book import CallBook
+from telephony_agent.errors import TelephonyAgentError
+from telephony_agent.live.call import After, Call, CallState, CallTerms
+from telephony_agent.live.call_maker import CallMaker
+from telephony_agent.live.call_records import CallRecords
+from telephony_agent.live.call_sessions import CallSessions, opening
 from telephony_agent.live.engine_room import EngineRoom
-from telephony_agent.live.lanes import Job
 from telephony_agent.live.leg import Leg
-from telephony_agent.live.sales_desk import SalesDesk, outcome_of
-from telephony_agent.live.watch import CallWatch, Watch
-from telephony_agent.sales.guide import Guide
-from telephony_agent.sales.guide_state import Setting
-from telephony_agent.sales.outcome import Outcome
+from telephony_agent.live.places import Places
+from telephony_agent.live.sales_desk import SalesDesk
+from telephony_agent.live.second_streams import SecondStreams
+from telephony_agent.live.watch import Watch
+from telephony_agent.sales.disposition import LineResult
+from telephony_agent.sales.lead import Lead
 from telephony_agent.store import NewCall
 
-TOKEN_LIFE_S = 30.0
 LINGER_S = 2.0
-KEPT_CALLS = 500
+GOODBYE_S = 10.0
+"""How long the last words of a call may take when the server stops."""
 FINAL_STATUSES = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
-REPLY_ROOM_TOKENS = 150
-"""Of the model's window, what is left free for the reply."""
+UNANSWERED: Mapping[str, LineResult] = MappingProxyType(
+    {
+        "busy": LineResult.BUSY,
+        "no-answer": LineResult.NO_ANSWER,
+        "failed": LineResult.FAILED,
+        # We gave it up before anybody answered.
+        "canceled": LineResult.NO_ANSWER,
+        # Somebody answered, and the carrier could not ask us what to do.
+        "completed": LineResult.ABANDONED,
+    }
+)
+"""What the carrier's last word on a call that we placed means, where nobody was talked to."""
 
 
-def opening(system_prompt: str, announcements: Announcements) -> list[Message]:
-    """Return what every conversation begins with: what a responder may read before anybody calls."""
-    return [
-        Message(role="system", content=system_prompt),
-        Message(role="assistant", content=announcements.greeting.text),
-    ]
+class RequestRefusedError(TelephonyAgentError):
+    """A call can't be ended or handed over on request; the message says why, and what to do."""
 
-
-class CallState(StrEnum):
-    """Where a call is in its life."""
-
-    EXPECTED = "expected"
-    LIVE = "live"
-    ENDED = "ended"
-
-
-@dataclass(slots=True)
-class Call:
-    """One call as the switchboard knows it."""
-
-    call_sid: CallSid
-    direction: str
-    from_number: str
-    to_number: str
-    flow: CallFlow
-    session: ReplySession
-    token: str
-    expires_at: float
-    began_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    ended_at: datetime | None = None
-    state: CallState = CallState.EXPECTED
-    end_reason: EndReason | None = None
-    carrier_status: str = ""
-    carrier_sequence: int = -1
-    leg: Leg | None = None
-    setting: Setting | None = None
-    guide: Guide | None = None
-    outcome: Outcome | None = None
-    book: CallBook | None = None
+    code = "request_refused"
 
 
 class Switchboard:
@@ -111,49 +82,122 @@ class Switchboard:
             desk: gives each call its guide; without one everything is left to the model.
             takes_notes: whether the model understands the guide's notes.
         """
-        self._desk = desk
-        self._takes_notes = takes_notes
         self._room = room
         self._announcements = announcements
-        self._system_prompt = system_prompt
         self._policy = policy
-        self._rules = rules
-        self._max_calls = max_calls
-        self._watch = watch or Watch()
-        self._calls: OrderedDict[CallSid, Call] = OrderedDict()
+        self._opening = opening(system_prompt, announcements)
+        self._maker = CallMaker(room.engines.responder, system_prompt, rules, desk=desk, takes_notes=takes_notes)
+        self._sessions = CallSessions(room)
+        watch = watch or Watch()
+        self._records = CallRecords(watch, rules)
+        self._places = Places(room.capacity, watch.metrics, max_calls=max_calls)
+        self._second_streams = SecondStreams(self._places, self._sessions, self.end)
         self._idle = asyncio.Event()
         self._idle.set()
         self._draining = False
+        room.on_unhealthy = self._give_up
+
+    @property
+    def draining(self) -> bool:
+        """Whether the server is about to stop."""
+        return self._draining
 
     @property
     def ready(self) -> bool:
         """Whether calls are taken at all."""
         return self._room.healthy and not self._draining
 
-    def find(self, call_sid: str) -> Call | None:
-        """Return a call that is expected, live or lately ended."""
-        return self._calls.get(CallSid(call_sid))
+    @property
+    def places_taken(self) -> int:
+        """How many calls are dialled, expected, live or away."""
+        return self._places.taken
 
-    def expect(self, call_sid: str, *, direction: str, from_number: str, to_number: str) -> str | None:
+    def find(self, call_id: str) -> Call | None:
+        """Return a call that is dialled, expected, live or lately ended, by its id or its CallSid."""
+        return self._places.find(call_id)
+
+    def ringing(self) -> list[Call]:
+        """Return the calls that we placed and that nobody has answered yet."""
+        return [call for call in self._places.calls if call.state is CallState.DIALLED]
+
+    def expect(
+        self, call_sid: str, *, direction: str, from_number: str, to_number: str, call_id: str = ""
+    ) -> str | None:
         """Hold a place for a call; return the token that its stream must bring, or None when there is no place.
 
         A repeated webhook of the same call gets a fresh token, and the first one is void; one that comes when the call
-        is live already gets none. Why a call is turned away is logged and counted here.
+        is live already gets none. Why a call is turned away is logged and counted here. ``call_id`` names a call that
+        we placed: it has its place, or has been given up.
         """
         now = asyncio.get_running_loop().time()
         self._forget(now)
         sid = CallSid(call_sid)
-        call = self._calls.get(sid)
+        call = self.find(call_id or sid)
+        log = logger.bind(call_sid=sid, call_id=call_id)
         if call is not None and call.state is CallState.LIVE:
-            logger.bind(call_sid=sid).warning("A call was turned away: it is live already")
+            log.warning("A call was turned away: it is live already")
+            return None
+        if call_id and (call is None or call.state is CallState.ENDED):
+            log.warning("A call that was given up was answered")
             return None
         if call is None or call.state is CallState.ENDED:
-            if not self._has_place(sid, now):
+            if not self._places.has_room(sid, now):
                 return None
-            call = self._place(sid, direction, from_number, to_number)
-        call.token = secrets.token_urlsafe(24)
-        call.expires_at = now + TOKEN_LIFE_S
-        return call.token
+            terms = CallTerms(self._announcements, self._policy)
+            call = self._maker.from_carrier(sid, direction, from_number, to_number, terms=terms)
+            self._records.open(call)
+            self._place(call)
+        self.name(call, sid)
+        call.state = CallState.EXPECTED
+        return self._places.give_token(call)
+
+    def hold(
+        self, call_id: str, lead: Lead, lead_id: int | None, *, our_number: str, leaves_message: bool, listens: bool
+    ) -> Call | None:
+        """Hold a place for a call that is to be placed; None when there is none. ``begin`` or ``release`` it next.
+
+        Args:
+            call_id: our own, unique for good.
+            lead: whom we call.
+            lead_id: the store's, where the lead is stored.
+            our_number: what the called party sees.
+            leaves_message: whether a mailbox gets one.
+            listens: whether machines are known by their words and their beep; else only the carrier tells.
+        """
+        now = asyncio.get_running_loop().time()
+        self._forget(now)
+        if not self._places.has_room(call_id, now):
+            return None
+        said = self._announcements if leaves_message else replace(self._announcements, voicemail=None)
+        policy = self._policy if listens else self._policy.deaf_to_machines()
+        call = self._maker.to_lead(call_id, lead, our_number=our_number, terms=CallTerms(said, policy))
+        call.hears_machines = listens
+        call.lead_id = lead_id
+        call.opening = Opening.ANSWERED
+        call.state = CallState.DIALLED
+        self._place(call)
+        return call
+
+    def begin(self, call: Call, new: NewCall) -> None:
+        """Write down a call that is placed now; from here on it gets an outcome."""
+        self._records.open(call, new)
+
+    def release(self, call: Call) -> None:
+        """Give the place of a call back that was never placed."""
+        self._places.drop(call)
+        self._sessions.close(call)
+        call.over.set()
+
+    def name(self, call: Call, call_sid: str) -> None:
+        """Note the carrier's name for a call."""
+        if call_sid and call.call_sid != call_sid:
+            self._places.name(call, CallSid(call_sid))
+            if call.book is not None:
+                call.book.placed(call_sid)
+
+    def conclude(self, call: Call, line: LineResult) -> None:
+        """End a call that nobody was talked to in; a second end changes nothing."""
+        self._end(call, EndReason.LINE, line)
 
     def admit(
         self, stream: MediaStream, started: Started, *, send: Callable[[str], None], hang_up: Callable[[], None]
@@ -163,23 +207,18 @@ class Switchboard:
         Raises:
             AdmissionError: no such call is expected, the token is not that call's, was used, or came too late.
         """
-        call = self._calls.get(started.call_sid)
-        token = started.parameters.get("token", "")
-        if call is None or call.state is not CallState.EXPECTED:
-            raise AdmissionError("no such call is expected")
-        if not call.token or not secrets.compare_digest(token.encode(), call.token.encode()):
-            raise AdmissionError("the token is not this call's")
-        if asyncio.get_running_loop().time() > call.expires_at:
-            raise AdmissionError("the token came too late")
-        call.token = ""
+        call = self._places.let_in(started)
         call.state = CallState.LIVE
+        call.away = None
+        if call.patience is not None:
+            call.patience.cancel()
         if call.book is not None:
             call.book.answered()
         self._idle.clear()
-        self._tell_capacity()
+        self._places.tell_capacity()
 
         def ended(reason: EndReason) -> None:
-            self.end(call, reason)
+            self._stream_over(call, reason)
             hang_up()
 
         call.leg = Leg(
@@ -189,28 +228,87 @@ class Switchboard:
             call.session,
             send=send,
             hang_up=ended,
-            watch=self._watch_over(call, started),
+            watch=self._records.watch_over(call, started),
+            opening=call.opening,
+            answered_by=call.answered_by if call.opening is Opening.ANSWERED else "",
+            hears_beeps=call.hears_machines,
         )
         return call.leg
 
+    def after_stream(self, call: Call) -> After:
+        """Say what follows the stream of a call, which Twilio says has ended."""
+        if call.leg is not None:
+            # Its socket is lost, and nobody has told us yet.
+            call.leg.lose_line()
+        if call.state is CallState.AWAY:
+            return After.PERSON if call.away is EndReason.TRANSFER else After.AGENT
+        if call.state is CallState.EXPECTED or call.end_reason is EndReason.FAULT:
+            return After.APOLOGY
+        # Where the line was lost when all had been said but goodbye, nobody waits for more.
+        taken_leave = call.flow.end_reason is EndReason.LINE and not call.flow.broken_off
+        return After.APOLOGY if call.end_reason is EndReason.LINE and not taken_leave else After.GOODBYE
+
+    def recall(self, call: Call) -> str | None:
+        """Let a caller come back to the agent on another stream; return its token, or None where that can't be."""
+        if call.state is not CallState.AWAY:
+            return None
+        if not self.ready:
+            self.end(call, EndReason.SHUTDOWN if self._draining else EndReason.FAULT)
+            return None
+        return self._second_streams.open(call)
+
+    def taken(self, call: Call) -> None:
+        """Note that a person has taken the call: it is over for us."""
+        if call.state is CallState.AWAY and call.away is EndReason.TRANSFER:
+            self.end(call, EndReason.TRANSFER)
+
+    def _stream_over(self, call: Call, reason: EndReason) -> None:
+        """End a call with its stream, unless it waits for another one."""
+        call.leg = None
+        if reason is EndReason.TRANSFER:
+            self._second_streams.wait_for_person(call)
+            self._records.hand_over(call)
+            return
+        may_wait = reason is EndReason.LINE and not self._draining
+        if not (may_wait and self._second_streams.wait_for_line(call)):
+            self.end(call, reason)
+
     def end(self, call: Call, reason: EndReason) -> None:
         """Note that a live call is over; a second end changes nothing."""
+        self._end(call, reason)
+
+    def _end(self, call: Call, reason: EndReason, line: LineResult | None = None) -> None:
         if call.state is CallState.ENDED:
             return
-        talked = call.state is CallState.LIVE
+        talked = call.state in (CallState.LIVE, CallState.AWAY)
         call.state = CallState.ENDED
         call.end_reason = reason
         call.ended_at = datetime.now(UTC)
-        self._conclude(call, reason if talked else None)
-        call.leg = None
-        self._tell_capacity()
-        if not self._live():
+        if call.patience is not None:
+            call.patience.cancel()
+        if call.watch is not None:
+            call.watch.ended(reason, call.flow.conversation.turns)
+        self._records.conclude(call, reason if talked or line is LineResult.ANSWERED else None, line)
+        if call.token or not talked:
+            self._sessions.close(call)
+        call.token = ""
+        call.leg = call.away = None
+        call.over.set()
+        self._places.tell_capacity()
+        if not self._places.going_on:
             self._idle.set()
 
-    def note_status(self, call_sid: str, status: str, sequence: int) -> None:
-        """Take the carrier's word on a call's progress; words that come twice or out of order change nothing."""
-        call = self.find(call_sid)
-        if call is None or sequence <= call.carrier_sequence:
+    def note_status(self, call_id: str, status: str, sequence: int | None = None, *, call_sid: str = "") -> None:
+        """Take the carrier's word on a call's progress; words that come twice or out of order change nothing.
+
+        Without ``sequence`` it is the latest, because we asked. ``call_sid`` may come to be known by it.
+        """
+        call = self.find(call_id)
+        if call is None:
+            return
+        self.name(call, call_sid)
+        sequence = call.carrier_sequence + 1 if sequence is None else sequence
+        if sequence <= call.carrier_sequence:
             return
         call.carrier_sequence, call.carrier_status = sequence, status
         if status not in FINAL_STATUSES:
@@ -219,128 +317,93 @@ class Switchboard:
             # The carrier says that it is over, but no ``stop`` came: don't talk to a dead line.
             call.leg.tell(CallerLeft(stopped=True))
         else:
-            # Its stream never came, whoever gave up first.
-            self.end(call, EndReason.LINE)
+            self._end_unstreamed(call, status)
 
-    async def drain(self, timeout_s: float) -> None:
-        """Take no more calls, take leave in the live ones, wait until they are over."""
-        self._draining = True
-        for call in list(self._calls.values()):
-            if call.leg is not None:
-                call.leg.tell(EndRequested(EndReason.SHUTDOWN))
-        if not self._live():
+    def _end_unstreamed(self, call: Call, status: str) -> None:
+        """End a call whose stream never came, whoever gave up first."""
+        if call.away is not None:
+            self.end(call, EndReason.CALLER if call.away is EndReason.TRANSFER else EndReason.LINE)
+        elif not call.dialled:
+            self.end(call, EndReason.LINE)
+        elif status == "completed" and call.state is CallState.EXPECTED:
+            # We were about to speak, and they had hung up.
+            self._end(call, EndReason.CALLER, LineResult.ANSWERED)
+        else:
+            self._end(call, EndReason.LINE, UNANSWERED[status])
+
+    def note_answerer(self, call_id: str, answered_by: str) -> None:
+        """Take the carrier's word on who has answered a call that we placed."""
+        call = self.find(call_id)
+        if call is None:
             return
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._idle.wait()
-        except TimeoutError:
-            logger.warning("Calls were still live at shutdown")
+        logger.bind(call_id=call_id, answered_by=answered_by).info("The carrier tells who answered")
+        call.answered_by = answered_by
+        if call.leg is not None:
+            call.leg.tell(AnswererJudged(answered_by))
+
+    def request(self, call: Call, reason: EndReason) -> None:
+        """Let a live call take leave, or with ``TRANSFER`` be handed over, because somebody outside it wants that.
+
+        Raises:
+            RequestRefusedError: the call isn't live, or is ending already, or there is nobody to hand it over to.
+        """
+        if call.state is CallState.AWAY:
+            raise RequestRefusedError("the call has no line at the moment: it broke, or a person is being rung")
+        if call.leg is None:
+            raise RequestRefusedError("the call is not live: it has not been answered yet, or is over")
+        if call.flow.leaving:
+            raise RequestRefusedError("the call is ending already")
+        if reason is EndReason.TRANSFER and self._announcements.transfer is None:
+            raise RequestRefusedError("there is nobody to hand the call over to; set AGENT_TRANSFER_NUMBER")
+        logger.bind(call_sid=call.call_sid, reason=reason.value).info("A call's end was requested")
+        call.leg.tell(EndRequested(reason))
+
+    async def drain(self, limit_s: float) -> None:
+        """Take no more calls, and wait for those that go on: for so long as they like, then until they took leave."""
+        self._draining = True
+        for call in self._places.calls:
+            if call.away is EndReason.LINE:
+                self.end(call, EndReason.LINE)
+        if not self._places.going_on:
+            return
+        logger.bind(calls=self._places.going_on, limit_s=limit_s).info("Live calls may go on for a while")
+        if not await self._idle_within(limit_s):
+            self._take_leave(EndReason.SHUTDOWN)
+            if not await self._idle_within(GOODBYE_S):
+                logger.warning("Calls were still live at shutdown")
         # Twilio asks what follows a stream once its socket is closed; somebody must still be there to answer.
         await asyncio.sleep(LINGER_S)
 
-    def _place(self, sid: CallSid, direction: str, from_number: str, to_number: str) -> Call:
-        responder = self._room.engines.responder
-        conversation = Conversation(
-            self._system_prompt,
-            budget=responder.context_tokens - REPLY_ROOM_TOKENS,
-            count=responder.count_tokens,
-            takes_notes=self._takes_notes,
-        )
-        other = to_number if direction == "outbound" else from_number
-        setting = self._desk.setting(other) if self._desk is not None else None
-        guide = self._desk.guide(setting) if self._desk is not None and setting is not None else None
-        call = Call(
-            call_sid=sid,
-            direction=direction,
-            from_number=from_number,
-            to_number=to_number,
-            flow=CallFlow(self._rules, self._announcements, conversation, self._policy, guide),
-            setting=setting,
-            guide=guide,
-            session=responder.session(),
-            token="",
-            expires_at=0.0,
-        )
-        if self._watch.recorder is not None:
-            call.book = CallBook(self._watch.recorder.call(sid), _new_call(call), guide)
-        self._calls.pop(sid, None)
-        self._calls[sid] = call
-        self._prefill(call)
-        return call
-
-    def _conclude(self, call: Call, reason: EndReason | None) -> None:
-        """Write the record of a call; ``reason`` is None where nobody talked."""
-        if call.guide is None or call.setting is None:
-            return
-        call.outcome = outcome_of(call.guide, call.setting, reason)
-        logger.bind(call_sid=call.call_sid, disposition=call.outcome.disposition.value).info("A call is concluded")
-        if call.book is not None:
-            call.book.conclude(call.outcome, call.flow.conversation.turns)
-
-    def _watch_over(self, call: Call, started: Started) -> CallWatch:
-        log = logger.bind(call_sid=call.call_sid, stream_sid=started.stream_sid, direction=call.direction)
-        traces = self._watch.traces
-        told = call.setting.as_data() if call.setting is not None else {}
-        header = header_of(self._rules, self._announcements, self._policy, told)
-        return CallWatch(
-            self._watch, log, traces.open(call.call_sid, header) if traces is not None else None, call.book
-        )
-
-    def _prefill(self, call: Call) -> None:
-        """Let the responder read what it can know before the caller has said a word."""
-        session = call.session
-        messages = opening(self._system_prompt, self._announcements)
-
-        def work(job: Job) -> None:
-            session.prefill(messages, job.cancelled)
-
-        def ended(error: Exception | None) -> None:
-            if error is not None:
-                logger.bind(call_sid=call.call_sid, error=str(error)).warning("The prompt could not be read ahead")
-
-        self._room.responding.submit(work, deadline_s=TOKEN_LIFE_S, on_item=lambda _: None, on_end=ended)
-
-    def _has_place(self, sid: CallSid, now: float) -> bool:
-        placed = sum(call.state is not CallState.ENDED for call in self._calls.values())
-        log = logger.bind(call_sid=sid, placed=placed)
-        refused = self._watch.metrics.calls_refused
-        if self._max_calls and placed >= self._max_calls:
-            refused.labels("max_calls").inc()
-            log.bind(max_calls=self._max_calls).warning("A call was turned away: all places are taken")
+    async def _idle_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        except TimeoutError:
             return False
-        forecast = self._room.capacity.with_calls(placed + 1, now)
-        if not forecast.fits:
-            refused.labels("engines").inc()
-            log.bind(**forecast.figures()).warning("A call was turned away: the engines have no time for it")
-        return forecast.fits
+        return True
 
-    def _live(self) -> int:
-        return sum(call.state is CallState.LIVE for call in self._calls.values())
+    def _take_leave(self, reason: EndReason) -> None:
+        """Let every live call take leave, and end those that only wait."""
+        for call in self._places.calls:
+            if call.leg is not None:
+                call.leg.tell(EndRequested(reason))
+            elif call.away is not None:
+                self.end(call, reason)
 
-    def _tell_capacity(self) -> None:
-        self._room.capacity.live(self._live(), asyncio.get_running_loop().time())
+    def _give_up(self) -> None:
+        """Take leave in all calls: an engine hangs again and again, and they would only hear apologies."""
+        logger.error("Engines hang too often: all calls take leave, and none is taken any more")
+        self._take_leave(EndReason.FAULT)
+
+    def _place(self, call: Call) -> None:
+        """Give a new call its place; its responder begins to read."""
+        self._places.take(call)
+        self._sessions.read_ahead(call, self._opening)
 
     def _forget(self, now: float) -> None:
         """Give up calls whose stream never came, and the oldest of those that ended."""
-        for call in list(self._calls.values()):
-            if call.state is CallState.EXPECTED and now > call.expires_at:
-                logger.bind(call_sid=call.call_sid).warning("The call's stream never came")
-                self._conclude(call, None)
-                del self._calls[call.call_sid]
-        while len(self._calls) > KEPT_CALLS:
-            oldest = next(iter(self._calls.values()))
-            if oldest.state is not CallState.ENDED:
-                break
-            self._calls.popitem(last=False)
-
-
-def _new_call(call: Call) -> NewCall:
-    outbound = call.direction == "outbound"
-    return NewCall(
-        call_id=call.call_sid,
-        direction="outbound" if outbound else "inbound",
-        started_at=call.began_at,
-        number=call.to_number if outbound else call.from_number,
-        our_number=call.from_number if outbound else call.to_number,
-        call_sid=call.call_sid,
-    )
+        for call in self._places.overdue(now):
+            logger.bind(call_sid=call.call_sid).warning("The call's stream never came")
+            self._records.conclude(call, None)
+            self._places.drop(call)
+        self._places.forget_oldest()

@@ -6,30 +6,34 @@ Theory of operation
 words them. What drives a turn to its end are the responding lane's callbacks, not whoever reads the answer: a reader
 who goes away loses nothing but the reading. Every phrase of ours counts as heard the moment it is said.
 
-A call ends as on the phone: by the guide, by the caller's goodbye, by ``[END_CALL]``, by engines that fail again and
-again; and by a long silence, or too many turns. ``end`` concludes it whoever asks for it; a second end changes nothing.
+A call ends as on the phone: by the guide, by the caller's goodbye, by ``[END_CALL]`` if the guide finds a reason, by
+engines that fail again and again; and by a long silence, or too many turns. ``end`` concludes it whoever asks for it; a
+second end changes nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from loguru import logger
 
 from telephony_agent.core.call_terms import CallPolicy
+from telephony_agent.core.composer import FAILED_TOOL, MAX_CALLS
 from telephony_agent.core.conversation import Conversation, Turn, TurnInput
 from telephony_agent.core.counsel import Then
-from telephony_agent.core.events import EndReason
+from telephony_agent.core.events import EndReason, EngineFailed, ToolReturned, UseTool
 from telephony_agent.core.phrases import PhraseSplitter
+from telephony_agent.core.tool_calls import ToolCall
 from telephony_agent.engines.base import Responder
 from telephony_agent.errors import ResponseError, TelephonyAgentError
 from telephony_agent.live.call_book import CallBook
+from telephony_agent.live.call_maker import REPLY_ROOM_TOKENS
 from telephony_agent.live.lanes import Job, Lane
 from telephony_agent.live.sales_desk import outcome_of
-from telephony_agent.live.switchboard import REPLY_ROOM_TOKENS
+from telephony_agent.live.tool_room import ToolRoom
 from telephony_agent.sales.guide import Guide
 from telephony_agent.sales.guide_state import Setting
 from telephony_agent.sales.outcome import Outcome
@@ -72,6 +76,8 @@ class TextTerms:
     policy: CallPolicy
     takes_notes: bool = False
     """Whether the model understands the guide's notes."""
+    tools: ToolRoom = field(default_factory=ToolRoom)
+    """Where the tools run that it may call."""
     idle_s: float = 900.0
     """The silence after which a call is over."""
     max_turns: int = 200
@@ -170,16 +176,8 @@ class TextCall:
             TurnInProgressError: the turn before is still being answered.
             CallOverError: the call has ended.
         """
-        if self.over:
-            raise CallOverError("the call is over; start another one")
-        if self._answer is not None:
-            raise TurnInProgressError("the turn before is still being answered; wait for its end")
-        self._silence.cancel()
-        answer = self._answer = Answer()
-        turn = self._turn = self.conversation.open(len(self.conversation.turns), TurnInput.SPEECH, self._elapsed_ms())
-        turn.transcript = words
-        # Nothing is begun ahead; to the book this says that the words are final.
-        turn.timings["speculated"] = 0
+        answer = self._open(words)
+        turn = self._turn
         self._guarded(lambda: self._reply(turn))
         return answer
 
@@ -201,6 +199,20 @@ class TextCall:
         self._submit(lambda _: session.close())
         self._complete()
         self._ended(self)
+
+    def _open(self, words: str) -> Answer:
+        """Open the caller's turn."""
+        if self.over:
+            raise CallOverError("the call is over; start another one")
+        if self._answer is not None:
+            raise TurnInProgressError("the turn before is still being answered; wait for its end")
+        self._silence.cancel()
+        answer = self._answer = Answer()
+        turn = self._turn = self.conversation.open(len(self.conversation.turns), TurnInput.SPEECH, self._elapsed_ms())
+        turn.transcript = words
+        # Nothing is begun ahead; to the book this says that the words are final.
+        turn.timings["speculated"] = 0
+        return answer
 
     def _reply(self, turn: Turn) -> None:
         """Reply to a turn's words: what the guide says, or what the model makes of them."""
@@ -228,14 +240,15 @@ class TextCall:
 
     # ------------------------------------------------------------------ the model's words
 
-    def _ask(self, turn: Turn, note: str) -> None:
-        """Let the model word the reply to a turn."""
+    def _ask(self, turn: Turn, note: str = "") -> None:
+        """Let the model word the reply to a turn, or go on with it after a tool's result."""
         session = self._session
-        messages = tuple(self.conversation.messages(note))
+        messages = tuple(self.conversation.messages(note, going_on=turn if turn.tools else None))
+        may_call = len(turn.tools) < MAX_CALLS
         splitter = PhraseSplitter()
 
         def work(job: Job) -> None:
-            for delta in session.reply(messages, job.cancelled):
+            for delta in session.reply(messages, job.cancelled, may_call=may_call):
                 job.emit(delta)
 
         def say(phrases: list[str]) -> None:
@@ -248,8 +261,12 @@ class TextCall:
             self._job = None
             if error is None:
                 say(splitter.flush())
-                if turn.reply or splitter.end_call:
-                    self._settle(Then.END if splitter.end_call else Then.GO_ON)
+                if splitter.call is not None and may_call:
+                    self._call(turn, splitter.call)
+                    return
+                ends = splitter.end_call and self.guide.may_end(turn.number, turn.reply)
+                if turn.reply or ends:
+                    self._settle(Then.END if ends else Then.GO_ON)
                     return
                 error = ResponseError("the reply had no words that may be said")
             else:
@@ -263,6 +280,34 @@ class TextCall:
             on_item=lambda delta: self._guarded(lambda: say(splitter.feed(delta))),
             on_end=lambda error: self._guarded(lambda: ended(error)),
         )
+
+    def _call(self, turn: Turn, call: ToolCall) -> None:
+        """Call the tool that a reply ends with: the guide rules on it, or it is one of the user's."""
+        number = len(turn.tools)
+        use = self.conversation.call(turn, call)
+        ruling = self.guide.call_tool(turn.number, call.name, call.arguments, self._terms.clock())
+        if ruling is None:
+            self._terms.tools.use(
+                UseTool(turn.number, 0, number, call.name, call.arguments),
+                lambda event: self._guarded(lambda: self._returned(turn, event)),
+            )
+            return
+        use.result = ruling.result
+        self._recite(ruling.say)
+        then = Then(ruling.then)
+        if ruling.say or then is not Then.GO_ON:
+            self._settle(then)
+        else:
+            self._ask(turn)
+
+    def _returned(self, turn: Turn, event: ToolReturned | EngineFailed) -> None:
+        """Take what a tool came to, and let the model go on."""
+        number, result = (event.number, event.result) if isinstance(event, ToolReturned) else (event.item, FAILED_TOOL)
+        turn.tools[number].result = result
+        self.guide.tool_returned(turn.number, result)
+        # Whoever was interrupted meanwhile isn't answered any more; what the tool did stays noted.
+        if turn is self._turn and self._answer is not None:
+            self._ask(turn)
 
     def _read_ahead(self) -> None:
         """Let the responder read what it can know before the caller has said a word."""

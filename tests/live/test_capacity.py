@@ -39,7 +39,7 @@ class Machine:
         for _ in range(round(60 * minutes / TURN_EVERY_S)):
             self.now += TURN_EVERY_S
             for _ in range(calls):
-                for stage in Stage:
+                for stage in AWAITED:
                     self.capacity.worked(stage, JobTimes(waits_s, speed.of(stage), delivered=True), self.now)
 
     def is_quiet(self, *, minutes: float, calls: int = 0) -> None:
@@ -181,7 +181,7 @@ def turns(speed: Rehearsal, calls: int, *, hours: float, capacity: Capacity | No
     ``capacity`` learns from it.
     """
     chance = random.Random(1)
-    free_at = dict.fromkeys(Stage, 0.0)
+    free_at = dict.fromkeys(AWAITED, 0.0)
     steps = [(chance.uniform(0, TURN_EVERY_S), call, Stage.TRANSCRIBE, 0.0) for call in range(calls)]
     heapq.heapify(steps)
     if capacity is not None:
@@ -235,7 +235,10 @@ def test_more_calls_never_wait_less_and_more_threads_never_make_them_wait_longer
         assert wider.capacity.with_calls(calls, 1000.0).wait_s <= wait_s + 1e-9
 
 
-@given(st.lists(st.tuples(st.sampled_from(Stage), SECONDS, SECONDS, st.booleans(), st.floats(0, 1e5)), max_size=30))
+STAGES = st.sampled_from(list(AWAITED))
+
+
+@given(st.lists(st.tuples(STAGES, SECONDS, SECONDS, st.booleans(), st.floats(0, 1e5)), max_size=30))
 def test_whatever_is_measured_the_forecast_is_a_number_and_the_first_call_has_room(
     jobs: list[tuple[Stage, float, float, bool, float]],
 ) -> None:

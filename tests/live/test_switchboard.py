@@ -16,7 +16,7 @@ from telephony_agent.engines.scripted import (
     ScriptedSynthesizer,
     ScriptedTranscriber,
 )
-from telephony_agent.live import switchboard as module
+from telephony_agent.live import places as module
 from telephony_agent.live.capacity import Rehearsal
 from telephony_agent.live.engine_room import Deadlines, EngineRoom, Engines, render_announcements
 from telephony_agent.live.switchboard import Switchboard
