@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 from loguru import logger
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -11,12 +12,19 @@ from telephony_agent.core.media_stream import MAX_MESSAGE_BYTES, MediaStream, St
 from telephony_agent.errors import AdmissionError, RemoteProtocolError
 from telephony_agent.live.leg import Leg
 from telephony_agent.live.switchboard import Switchboard
+from telephony_agent.telemetry import Metrics
 from telephony_agent.web.site import site_of
 
 START_DEADLINE_S = 10.0
-QUIET_LINE_S = 15.0
+QUIET_LINE_S = 10.0
 """Twilio sends 50 messages a second through silence too; a socket quiet for so long is dead."""
+UNSENT_S = 5.0
+"""A message of ours that the socket doesn't take for so long: nobody reads at the other end."""
 MAX_UNSENT = 5000
+MESSAGES_PER_S = 200
+"""Four times what Twilio sends."""
+MESSAGES_AT_ONCE = 10_000
+"""What may come beyond that: a line that stalled for minutes brings all of it at once."""
 
 NORMAL, PROTOCOL_ERROR, UNSUPPORTED, POLICY, TOO_BIG = 1000, 1002, 1003, 1008, 1009
 
@@ -43,14 +51,15 @@ async def media(websocket: WebSocket) -> None:
         await websocket.close()
         return
     await websocket.accept()
-    await Socket(websocket, site.switchboard).serve()
+    await Socket(websocket, site.switchboard, site.metrics).serve()
 
 
 class Socket:
     """One accepted websocket: a reader that feeds the leg and a writer that empties its outbox."""
 
-    def __init__(self, websocket: WebSocket, switchboard: Switchboard) -> None:
+    def __init__(self, websocket: WebSocket, switchboard: Switchboard, metrics: Metrics) -> None:
         self._websocket = websocket
+        self._lines_lost = metrics.lines_lost
         self._switchboard = switchboard
         self._outbox: asyncio.Queue[str | None] = asyncio.Queue()
         self._leg: Leg | None = None
@@ -109,16 +118,23 @@ class Socket:
     async def _converse(self) -> None:
         assert self._leg is not None
         loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
             async with asyncio.timeout(QUIET_LINE_S) as quiet:
-                while True:
+                for count in itertools.count():
                     text = await self._receive()
-                    quiet.reschedule(loop.time() + QUIET_LINE_S)
+                    now = loop.time()
+                    quiet.reschedule(now + QUIET_LINE_S)
+                    if count > MESSAGES_AT_ONCE + MESSAGES_PER_S * (now - began):
+                        raise SocketRefusedError(POLICY, "more messages than any caller speaks")
                     self._leg.receive(text)
         except TimeoutError as error:
+            self._lines_lost.labels("quiet").inc()
             raise SocketRefusedError(POLICY, "the line went quiet") from error
 
     async def _receive(self) -> str:
+        # Messages that came together are handed out without a pause. Other calls have their turn between them.
+        await asyncio.sleep(0)
         message = await self._websocket.receive()
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1005))
@@ -139,7 +155,11 @@ class Socket:
     async def _write(self) -> None:
         try:
             while (text := await self._outbox.get()) is not None:
-                await self._websocket.send_text(text)
+                async with asyncio.timeout(UNSENT_S):
+                    await self._websocket.send_text(text)
+        except TimeoutError:
+            self._lines_lost.labels("unread").inc()
+            self._refuse(POLICY, "the peer does not read")
         except (RuntimeError, WebSocketDisconnect, OSError):
             # Gone in the middle of a message; the reader notices it too.
             return

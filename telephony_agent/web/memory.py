@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import wraps
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import ValidationError
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from telephony_agent.store import (
     CallFilter,
@@ -22,49 +20,21 @@ from telephony_agent.store import (
     StoreUnavailable,
     UnknownRecord,
 )
-from telephony_agent.store.rows import call_fields
-from telephony_agent.web.api import error_response, refusal
+from telephony_agent.web.api import answered, error_response, refusal
 from telephony_agent.web.body import BodyTooLarge, body_of
+from telephony_agent.web.call_models import (
+    AddedAnswer,
+    CallPage,
+    CallQuery,
+    DoNotCallPage,
+    NewEntry,
+    PageQuery,
+    RemovalQuery,
+    TranscriptAnswer,
+)
 from telephony_agent.web.site import site_of
 
 Endpoint = Callable[[Request, Store], Awaitable[Response]]
-
-
-class _Query(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class CallQuery(_Query):
-    """Which calls are wanted."""
-
-    since: datetime | None = None
-    until: datetime | None = None
-    disposition: str | None = None
-    number: str | None = None
-    direction: Annotated[str, StringConstraints(pattern="^(inbound|outbound)$")] | None = None
-    live: bool | None = None
-    cursor: str | None = None
-    limit: int = 50
-
-
-class PageQuery(_Query):
-    """Which page is wanted."""
-
-    cursor: str | None = None
-    limit: int = 50
-
-
-class RemovalQuery(_Query):
-    """Why a number may be called again."""
-
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-
-
-class NewEntry(_Query):
-    """A number that is never to be called."""
-
-    number: str
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] = "by hand"
 
 
 def remembered(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
@@ -109,14 +79,13 @@ async def calls(request: Request, store: Store) -> Response:
         live=query.live,
     )
     page = await store.history.page(wanted, cursor=query.cursor, limit=query.limit)
-    return JSONResponse({"calls": [call_fields(record) for record in page.items], "next_cursor": page.next_cursor})
+    return answered(CallPage.of(page))
 
 
 @remembered
 async def transcript(request: Request, store: Store) -> Response:
     """Tell all that was said in a call, and what of ours was heard."""
-    found = await store.history.transcript(request.path_params["call_sid"])
-    return JSONResponse({"call": call_fields(found.call), "turns": [asdict(turn) for turn in found.turns]})
+    return answered(TranscriptAnswer.of(await store.history.transcript(request.path_params["call_id"])))
 
 
 @remembered
@@ -125,11 +94,10 @@ async def do_not_call(request: Request, store: Store) -> Response:
     if request.method == "POST":
         entry = NewEntry.model_validate_json(await body_of(request))
         added = await store.do_not_call.add(entry.number, datetime.now(UTC), entry.reason)
-        return JSONResponse({"added": added}, status_code=201 if added else 200)
+        return answered(AddedAnswer(added=added), status=201 if added else 200)
     query = PageQuery.model_validate(dict(request.query_params))
     page = await store.do_not_call.page(cursor=query.cursor, limit=query.limit)
-    entries = [{"number": one.number, "added_at": one.added_at.isoformat(), "source": one.source} for one in page.items]
-    return JSONResponse({"numbers": entries, "next_cursor": page.next_cursor})
+    return answered(DoNotCallPage.of(page))
 
 
 @remembered

@@ -76,7 +76,7 @@ class _Schemas:
         for operation in OPERATIONS.values():
             if operation.body is not None and not isinstance(operation.body, str):
                 models.append((operation.body, "validation"))
-            if operation.answer is not None:
+            if operation.answer is not None and not isinstance(operation.answer, str):
                 models.append((operation.answer, "serialization"))
         self._references, told = models_json_schema(list(dict.fromkeys(models)), ref_template=_MODELS)
         self.definitions: dict[str, Any] = told["$defs"]
@@ -142,6 +142,8 @@ def _present(schema: dict[str, Any]) -> dict[str, Any]:
 def _success(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     if operation.status == 204:
         return {"description": "Done."}
+    if isinstance(operation.answer, str):
+        return {"description": "What was asked for.", "content": {operation.answer: {}}}
     schema = schemas.of_answer(operation.answer) if operation.answer is not None else {"type": "object"}
     return {"description": "What was asked for.", "content": _json(schema)}
 

@@ -1,4 +1,4 @@
-"""Sales calls by the API: start one by text and talk in it, turn by turn, the reply whole or as it is worded."""
+"""Sales calls by the API: start one by phone, voice or text; talk in one by text, the reply whole or by phrases."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from telephony_agent.live.spoken_call import SpokenCall
 from telephony_agent.live.text_call import Answer, CallOverError, TextCall, TurnInProgressError
-from telephony_agent.live.text_desk import NoPlaceError, TextDesk
+from telephony_agent.live.text_desk import NoPlaceError, NoVoiceError, TextDesk
 from telephony_agent.sales.lead import LeadError
 from telephony_agent.web.api import error_response, refusal
 from telephony_agent.web.body import BodyTooLarge, body_of
+from telephony_agent.web.dialling import dial
+from telephony_agent.web.owners import at_owner, where_room_is
 from telephony_agent.web.sales_models import StartCall, StartedCall, TurnAnswer, TurnBody
 from telephony_agent.web.site import site_of
 
 EVENT_STREAM = "text/event-stream"
-_MISSING = {
-    "phone": "channel: 'phone' needs outbound calling, which this version doesn't have; use 'text'",
-    "voice": "channel: 'voice' needs the voice-chat websocket, which this version doesn't have; use 'text'",
-}
+_NO_PHONE = (
+    "channel: 'phone' needs an account: set TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_PHONE_NUMBER, "
+    "or use 'voice' or 'text'"
+)
 
 Endpoint = Callable[[Request, TextDesk], Awaitable[Response]]
 
@@ -51,6 +54,8 @@ def talking(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
             return error_response(410, str(error))
         except BodyTooLarge as error:
             return error_response(413, str(error))
+        except NoVoiceError as error:
+            return error_response(501, str(error))
         except NoPlaceError as error:
             return error_response(503, str(error))
 
@@ -59,11 +64,16 @@ def talking(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
 
 @talking
 async def start_call(request: Request, desk: TextDesk) -> Response:
-    """Begin a call; answer with its id and our first words."""
+    """Begin a call; answer with its id and our first words, which by phone are yet to come."""
     wanted = StartCall.model_validate_json(await body_of(request))
-    if wanted.channel in _MISSING:
-        return error_response(501, _MISSING[wanted.channel])
-    call = desk.start(wanted.lead.lead())
+    site = site_of(request)
+    if wanted.channel == "phone":
+        if site.dialler is None or site.store is None:
+            return error_response(501, _NO_PHONE)
+        return await dial(site.dialler, site.store, wanted)
+    assert wanted.lead is not None, "the model wants it for these channels"
+    lead = wanted.lead.lead()
+    call = desk.start_spoken(lead) if wanted.channel == "voice" else desk.start(lead)
     return JSONResponse(StartedCall(call_id=call.call_id, message=call.greeting).model_dump(), status_code=201)
 
 
@@ -73,7 +83,12 @@ async def turn(request: Request, desk: TextDesk) -> Response:
     call = desk.find(request.path_params["call_id"])
     if call is None:
         return error_response(404, "no such call, or it ended too long ago")
+    if isinstance(call, SpokenCall):
+        return error_response(409, "this call is by voice; talk in it by the websocket of docs/voice-chat.md")
     answer = call.take(TurnBody.model_validate_json(await body_of(request)).text)
+    if call.guide.state.opted_out:
+        # Who reads that nobody will call any more must be able to rely on it, even if we die now.
+        await desk.written()
     if EVENT_STREAM in request.headers.get("accept", ""):
         # A proxy that gathers the phrases would take the point out of them.
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -95,6 +110,6 @@ def _event(name: str, data: str) -> str:
 
 
 ROUTES = (
-    Route("/api/v1/sales/start-call", start_call, methods=["POST"]),
-    Route("/api/v1/sales/calls/{call_id}/turns", turn, methods=["POST"]),
+    Route("/api/v1/sales/start-call", where_room_is(start_call), methods=["POST"]),
+    Route("/api/v1/sales/calls/{call_id}/turns", at_owner(turn), methods=["POST"]),
 )

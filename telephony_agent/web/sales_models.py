@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, model_validator
 
 from telephony_agent.live.text_call import TextCall
 from telephony_agent.sales.guide import Guide
-from telephony_agent.sales.lead import Lead
+from telephony_agent.sales.lead import Consent, ConsentBasis, Lead
 from telephony_agent.sales.moments import Moment
 from telephony_agent.sales.outcome import Outcome
 from telephony_agent.sales.values import Value
@@ -23,6 +23,18 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class ConsentGiven(_Body):
+    """By what right somebody is called: in which words, and since when (now, if that isn't said)."""
+
+    basis: ConsentBasis = ConsentBasis.WRITTEN
+    text: Words
+    given_at: AwareDatetime | None = None
+
+    def consent(self) -> Consent:
+        """Return it as the sales side knows it."""
+        return Consent(self.basis, self.text, self.given_at or datetime.now(UTC))
+
+
 class Party(_Body):
     """Whom we talk to: ``phone`` in E.164 form, ``zone`` of IANA; what is unknown stays empty."""
 
@@ -32,6 +44,7 @@ class Party(_Body):
     role: Line = ""
     email: Line = ""
     zone: Line = ""
+    consent: ConsentGiven | None = None
 
     def lead(self) -> Lead:
         """Return the lead.
@@ -39,14 +52,28 @@ class Party(_Body):
         Raises:
             LeadError: a field can't be used.
         """
-        return Lead(**self.model_dump())
+        consent = self.consent.consent() if self.consent is not None else None
+        return Lead(**self.model_dump(exclude={"consent"}), consent=consent)
 
 
 class StartCall(_Body):
-    """A call to begin."""
+    """A call to begin, with a ``lead``, or by phone with the one of ``lead_id``.
 
-    lead: Party
+    By ``voice`` it goes on at the websocket ``/api/v1/sales/ws/voice-chat/{call_id}``; by ``phone`` it rings, and
+    ``GET /api/v1/calls/{call_id}`` tells how it goes.
+    """
+
+    lead: Party | None = None
+    lead_id: int | None = None
     channel: Literal["phone", "voice", "text"]
+
+    @model_validator(mode="after")
+    def _one_party(self) -> Self:
+        if (self.lead is None) == (self.lead_id is None):
+            raise ValueError("give either lead or lead_id")
+        if self.lead is None and self.channel != "phone":
+            raise ValueError("lead_id goes with the channel 'phone'; give the lead")
+        return self
 
 
 class TurnBody(_Body):
@@ -89,10 +116,10 @@ class StateAnswer(BaseModel):
         state = guide.state
         return cls(
             slots={
-                name.value: SlotAnswer(value=_in_words(value), state=state.slots[name].state.value)
+                str(name): SlotAnswer(value=_in_words(value), state=state.slots[name].state.value)
                 for name, value in state.slots
             },
-            to_ask=[slot.value for slot in guide.to_ask],
+            to_ask=[str(slot) for slot in guide.to_ask],
             reading_back=state.reading_back.value if state.reading_back is not None else None,
             disclosed=state.disclosed,
             opted_out=state.opted_out,

@@ -11,19 +11,24 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 
-WEBSOCKET_MAX_BYTES = 128 * 1024
-"""Above our own limit of 64 KiB, so that we are the ones who refuse, with a reason in the log."""
+from telephony_agent.web.bounded_http import BoundedHttp, BoundedWebSocket
+
+WEBSOCKET_MAX_BYTES = 7 * 1024 * 1024
+"""Above our own limits (of a stream's messages 64 KiB, of a voice chat's 6 MiB), so that we are the ones who refuse."""
 
 
 def server_config(app: Starlette, host: str, port: int) -> uvicorn.Config:
-    """Return how the application is served: the measured best of uvicorn's loops, parsers and websockets."""
+    """Return how the application is served: the measured best of uvicorn's loops, parsers and websockets, bounded.
+
+    No message is inflated: a few bytes of ``permessage-deflate`` can be a thousand times as many.
+    """
     return uvicorn.Config(
         app,
         host=host,
         port=port,
         loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http="httptools",
-        ws="websockets-sansio",
+        http=BoundedHttp,
+        ws=BoundedWebSocket,
         ws_per_message_deflate=False,
         ws_max_size=WEBSOCKET_MAX_BYTES,
         log_config=None,

@@ -1,4 +1,4 @@
-"""Twilio's webhooks: the voice document, what follows the stream, and call progress.
+"""Twilio's webhooks: the voice document, and call progress. What follows the stream is ``after_stream``'s.
 
 Every one is refused with 403 before anything else happens unless Twilio signed it.
 """
@@ -13,12 +13,12 @@ from loguru import logger
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from telephony_agent.core.events import EndReason
-from telephony_agent.live.switchboard import CallState
 from telephony_agent.telemetry import mask_number
+from telephony_agent.web.owners import owned, placing
 from telephony_agent.web.site import site_of
 
 _MAX_FORM_BYTES = 64 * 1024
+_MAX_DIGITS = 9
 
 Form = Mapping[str, str]
 Webhook = Callable[[Request, Form], Awaitable[Response]]
@@ -41,6 +41,8 @@ def signed(webhook: Webhook) -> Callable[[Request], Awaitable[Response]]:
         fields = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
         if signatures is not None and not signatures.http(_signed_path(request), fields, request.headers):
             return _refused(request, sorted({name for name, _ in fields}))
+        # For whom it may have to be passed on to: what was signed can't be told from the form.
+        request.state.body = bytes(body)
         return await webhook(request, dict(fields))
 
     return guarded
@@ -53,21 +55,28 @@ def _refused(request: Request, fields: Sequence[str] = ()) -> Response:
 
 
 @signed
+@placing
 async def voice(request: Request, form: Form) -> Response:
     """Answer a call: connect it to our stream, or say why not."""
     site = site_of(request)
     call_sid = form.get("CallSid", "")
     if not call_sid:
         return PlainTextResponse("CallSid is missing", status_code=400)
+    call_id = _call_id(request)
     direction = "outbound" if form.get("Direction", "").startswith("outbound") else "inbound"
     from_number, to_number = form.get("From", ""), form.get("To", "")
     log = logger.bind(call_sid=call_sid, direction=direction, caller=mask_number(from_number))
     if site.switchboard is None or not site.ready:
         log.warning("A call was turned away: not ready")
-        return _twiml(site.documents.unavailable())
-    token = site.switchboard.expect(call_sid, direction=direction, from_number=from_number, to_number=to_number)
+        if call_id:
+            return _twiml(site.documents.apology())
+        return _twiml(site.documents.busy() if site.draining else site.documents.unavailable())
+    token = site.switchboard.expect(
+        call_sid, direction=direction, from_number=from_number, to_number=to_number, call_id=call_id
+    )
     if token is None:
-        return _twiml(site.documents.busy())
+        # Who was called can't be told that the line is busy.
+        return _twiml(site.documents.apology() if call_id else site.documents.busy())
     log.info("A call is expected")
     parameters = {"token": token, "direction": direction}
     return _twiml(
@@ -78,38 +87,43 @@ async def voice(request: Request, form: Form) -> Response:
 
 
 @signed
-async def stream_ended(request: Request, form: Form) -> Response:
-    """Say what follows the stream: hang up, or dial the person that the caller wants.
-
-    After a fault: apologise, and dial a person where a number is set.
-    """
+async def fallback(request: Request, form: Form) -> Response:
+    """Answer for a voice webhook that failed: hand the caller to a person, or apologise."""
     site = site_of(request)
-    call_sid = form.get("CallSid", "")
-    call = site.switchboard.find(call_sid) if site.switchboard is not None else None
-    # A call that is unknown, or whose stream never came or broke, has a person waiting on it.
-    fault = call is None or call.state is CallState.EXPECTED or call.end_reason in (EndReason.FAULT, EndReason.LINE)
-    logger.bind(call_sid=call_sid, fault=fault).info("The stream has ended")
-    if not fault:
-        wanted = call is not None and call.end_reason is EndReason.TRANSFER and site.transfer_number
-        document = site.documents.connect(number=site.transfer_number) if wanted else site.documents.goodbye()
-        return _twiml(document)
-    if site.transfer_number:
-        return _twiml(site.documents.transfer(number=site.transfer_number))
-    return _twiml(site.documents.apology())
+    number = site.transfer_number
+    return _twiml(site.documents.transfer(number=number) if number else site.documents.apology())
 
 
 @signed
+@owned
 async def status(request: Request, form: Form) -> Response:
     """Note a call's progress; callbacks may come twice and out of order."""
     site = site_of(request)
     sequence = form.get("SequenceNumber", "")
     if site.switchboard is not None:
+        call_sid = form.get("CallSid", "")
         site.switchboard.note_status(
-            form.get("CallSid", ""),
+            _call_id(request) or call_sid,
             form.get("CallStatus", ""),
-            int(sequence) if sequence.isdecimal() else 0,
+            int(sequence) if sequence.isdecimal() and len(sequence) <= _MAX_DIGITS else 0,
+            call_sid=call_sid,
         )
     return Response(status_code=204)
+
+
+@signed
+@owned
+async def answerer(request: Request, form: Form) -> Response:
+    """Note who has answered a call of ours, as Twilio's detection has it."""
+    site = site_of(request)
+    if site.switchboard is not None:
+        site.switchboard.note_answerer(_call_id(request) or form.get("CallSid", ""), form.get("AnsweredBy", ""))
+    return Response(status_code=204)
+
+
+def _call_id(request: Request) -> str:
+    """Return our own id of a call that we placed; its webhooks' URLs carry it, and Twilio signs them."""
+    return request.query_params.get("call", "")
 
 
 def _signed_path(request: Request) -> str:

@@ -86,6 +86,11 @@ class Parts:
     trace_dir: Path | None = None
     data_dir: Path | None = None
     """Where calls are remembered, and guided as sales calls are; None: neither."""
+    record: bool = False
+    delivers: bool = False
+    """Whether the owner's webhook is owed what happens."""
+    dials: bool = False
+    """Whether people are called."""
     transfer_number: str = ""
     auth_tokens: tuple[str, ...] = (AUTH_TOKEN,)
 
@@ -110,8 +115,16 @@ def running(parts: Parts | None = None) -> Iterator[Agent]:
         await asyncio.to_thread(engines.warm)
         room = EngineRoom(engines, parts.deadlines, metrics=site.metrics)
         traces = TraceFolder(parts.trace_dir) if parts.trace_dir else None
-        announcements = await asyncio.to_thread(render_announcements, parts.playbook, parts.synthesizer)
-        store = Store(parts.data_dir) if parts.data_dir is not None else None
+        desk = SalesDesk(parts.playbook, can_transfer=bool(parts.transfer_number), recorded=parts.record)
+        announcements = await asyncio.to_thread(
+            render_announcements,
+            parts.playbook,
+            parts.synthesizer,
+            untaken=desk.untaken,
+            dials=parts.dials,
+            recording_notice=desk.recording_notice,
+        )
+        store = Store(parts.data_dir, delivers=parts.delivers) if parts.data_dir is not None else None
         if store is not None:
             await store.open()
             site.store = store
@@ -122,8 +135,13 @@ def running(parts: Parts | None = None) -> Iterator[Agent]:
             Phrasebook.shipped(),
             parts.rules,
             max_calls=parts.max_calls,
-            watch=Watch(site.metrics, traces, recorder=store.recorder if store is not None else None),
-            desk=SalesDesk(parts.playbook) if store is not None else None,
+            watch=Watch(
+                site.metrics,
+                traces,
+                recorder=store.recorder if store is not None else None,
+                recordings=store.recordings if store is not None and parts.record else None,
+            ),
+            desk=desk if store is not None else None,
         )
         made.extend([room, asyncio.get_running_loop()])
         try:

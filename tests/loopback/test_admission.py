@@ -9,8 +9,8 @@ import pytest
 from telephony_agent.carrier.twiml import TwimlDocuments
 from telephony_agent.core.call_terms import Announcements
 from telephony_agent.engines.scripted import ScriptedResponder, ScriptedSynthesizer, ScriptedTranscriber
+from telephony_agent.live.call_sessions import opening
 from telephony_agent.live.engine_room import render_announcements
-from telephony_agent.live.switchboard import opening
 from tests.loopback.agent import PLAYBOOK, Agent, Parts, running
 from tests.loopback.client import ask_for_stream, call_sid, connected, post
 

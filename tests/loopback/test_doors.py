@@ -26,7 +26,7 @@ def agent() -> Iterator[Agent]:
         yield agent
 
 
-@pytest.mark.parametrize("path", ["/twilio/voice", "/twilio/stream-ended", "/twilio/status"])
+@pytest.mark.parametrize("path", ["/twilio/voice", "/twilio/stream-ended", "/twilio/status", "/twilio/fallback"])
 @pytest.mark.parametrize("signature", [None, "", "x", "AAAAAAAAAAAAAAAAAAAAAAAAAAA="])
 def test_a_webhook_without_a_valid_signature_gets_403(agent: Agent, path: str, signature: str | None) -> None:
     headers = {} if signature is None else {"X-Twilio-Signature": signature}
@@ -128,9 +128,9 @@ def test_what_twilio_never_sends_closes_the_stream(
             return (await client.closed())[0]
 
     assert asyncio.run(scenario()) == code
-    # The caller may still be there: whoever asks what comes next gets an apology, not silence.
+    # The caller may still be there: whoever asks what comes next gets an apology or, in mid-call, another stream.
     answer = post(agent, "/twilio/stream-ended", {"CallSid": sid})
-    assert "<Say" in answer.text
+    assert ("<Connect" if after_start else "<Say") in answer.text
     assert "<Hangup" in answer.text
     post(agent, "/twilio/status", {"CallSid": sid, "CallStatus": "completed", "SequenceNumber": "3"})
 
@@ -176,3 +176,8 @@ def test_status_callbacks_may_come_twice_and_out_of_order(agent: Agent) -> None:
         assert post(agent, "/twilio/status", form).status_code == 204
     account = agent.account(sid)
     assert (account["carrier_status"], account["state"]) == ("completed", "ended")
+
+
+def test_a_call_whose_voice_webhook_failed_gets_an_apology(agent: Agent) -> None:
+    answer = post(agent, "/twilio/fallback", {"CallSid": call_sid(7), "ErrorCode": "11200"})
+    assert (answer.status_code, "technical problem" in answer.text) == (200, True)

@@ -19,6 +19,7 @@ from telephony_agent.engines.scripted import (
     ScriptedTranscriber,
 )
 from telephony_agent.errors import ResponseError, SynthesisError, TranscriptionError
+from telephony_agent.live import second_streams
 from telephony_agent.live.engine_room import Deadlines, render_announcements
 from tests.loopback.agent import PLAYBOOK, Agent, Parts, running
 from tests.loopback.client import Client, ask_for_stream, call_sid, calling, post, wait_for
@@ -156,7 +157,8 @@ MOMENTS: dict[str, Callable[[Client], Any]] = {
 
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("politely", [True, False])
-def test_a_caller_may_leave_at_any_moment(moment: str, politely: bool) -> None:
+def test_a_caller_may_leave_at_any_moment(moment: str, politely: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(second_streams, "RECONNECT_S", 0.1)
     parts = Parts(
         ScriptedTranscriber(otherwise="hello", delay_s=0.1),
         ScriptedResponder(otherwise="I see what you mean.", delay_s=0.05),

@@ -13,7 +13,7 @@ from telephony_agent.simulator.agent_process import PUBLIC_URL, Credentials, run
 from telephony_agent.simulator.report import Report
 from telephony_agent.simulator.script_file import shipped_names
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.alone]
 
 
 async def call(script: str, url: str, secrets: Credentials) -> Report:

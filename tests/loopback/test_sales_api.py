@@ -94,16 +94,14 @@ def test_a_value_that_was_read_back_stands_in_the_state(tmp_path: Path) -> None:
 
 
 def test_a_reply_streams_phrase_by_phrase_and_ends_with_the_turn(tmp_path: Path) -> None:
-    with talking(tmp_path, "It is about booking. Would you like to see it? [END_CALL]") as agent:
-        answer = says(
-            agent, start(agent).json()["call_id"], "What is it about?", headers={"Accept": "text/event-stream"}
-        )
+    with talking(tmp_path, "It was about booking. Thank you for your time. [END_CALL]") as agent:
+        answer = says(agent, start(agent).json()["call_id"], "That's all.", headers={"Accept": "text/event-stream"})
         assert answer.headers["content-type"].startswith("text/event-stream")
         events = [event.split("\n") for event in answer.text.strip().split("\n\n")]
         assert [name for name, _ in events] == ["event: phrase", "event: phrase", "event: turn"]
         data = [json.loads(line.removeprefix("data: ")) for _, line in events]
-        assert [one["text"] for one in data[:2]] == ["It is about booking.", "Would you like to see it?"]
-        assert data[2]["reply"] == "It is about booking. Would you like to see it?"
+        assert [one["text"] for one in data[:2]] == ["It was about booking.", "Thank you for your time."]
+        assert data[2]["reply"] == "It was about booking. Thank you for your time."
         assert (data[2]["ended"], data[2]["end_reason"]) == (True, "agent")
 
 
@@ -139,12 +137,12 @@ def test_more_calls_than_may_be_are_turned_away(tmp_path: Path) -> None:
         assert [start(agent).status_code for _ in range(3)] == [201, 201, 503]
 
 
-@pytest.mark.parametrize("channel", ["phone", "voice"])
-def test_a_channel_that_is_missing_says_what_it_needs(tmp_path: Path, channel: str) -> None:
+@pytest.mark.parametrize(("channel", "told"), [("phone", "needs an account"), ("voice", "not served here")])
+def test_a_channel_that_is_missing_says_what_to_use(tmp_path: Path, channel: str, told: str) -> None:
     with talking(tmp_path) as agent:
         answer = start(agent, channel=channel)
         assert answer.status_code == 501
-        assert "needs" in answer.json()["error"]
+        assert told in answer.json()["error"]
 
 
 def test_what_is_wrong_is_named(tmp_path: Path) -> None:

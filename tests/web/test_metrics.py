@@ -94,12 +94,17 @@ def test_a_loop_that_is_held_up_shows_its_lag() -> None:
 
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
-        async with sampled_loop_lag(metrics):
-            await asyncio.sleep(0)
-            hold_until = loop.time() + LAG_SAMPLE_S + 0.1
-            while loop.time() < hold_until:
+        due, done = loop.time() + LAG_SAMPLE_S, asyncio.Event()
+
+        def hold_up() -> None:
+            while loop.time() < due + 0.1:
                 pass
-            await asyncio.sleep(0.01)
+            # The sampler, whose time came meanwhile, is served before what is asked for now.
+            loop.call_later(0, done.set)
+
+        async with sampled_loop_lag(metrics):
+            loop.call_later(LAG_SAMPLE_S / 2, hold_up)
+            await done.wait()
 
     asyncio.run(scenario())
     assert (metrics.registry.get_sample_value("telephony_agent_event_loop_lag_seconds_sum") or 0.0) >= 0.1

@@ -97,5 +97,21 @@ def test_parameters_are_told_with_what_they_may_be(told: dict[str, Any]) -> None
     assert reason["required"]
 
 
+def test_what_is_no_json_is_told_by_its_media_type(told: dict[str, Any]) -> None:
+    answer = told["paths"][f"{PREFIX}/calls/{{call_id}}/recording"]["get"]["responses"]["200"]
+    assert answer["content"] == {"audio/wav": {}}
+
+
+def test_all_json_that_the_api_answers_has_a_model_but_this_document(told: dict[str, Any]) -> None:
+    bare = {
+        path
+        for path, methods in told["paths"].items()
+        for operation in methods.values()
+        for answer in operation["responses"].values()
+        if answer.get("content", {}).get("application/json", {}).get("schema") == {"type": "object"}
+    }
+    assert bare == {f"{PREFIX}/openapi.json"}
+
+
 def test_the_document_is_for_the_bearer_of_the_token(app: Starlette) -> None:
     assert ask(app, {}).status_code == 401
