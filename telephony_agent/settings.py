@@ -42,6 +42,25 @@ class TurnEnd(StrEnum):
     SILENCE = "silence"
 
 
+class MachineSense(StrEnum):
+    """How a machine that answers our call is told from a person."""
+
+    BOTH = "both"
+    ASYNC = "async"
+    LISTEN = "listen"
+    OFF = "off"
+
+    @property
+    def asks_carrier(self) -> bool:
+        """Whether the carrier is asked to listen beside us."""
+        return self in (MachineSense.BOTH, MachineSense.ASYNC)
+
+    @property
+    def listens(self) -> bool:
+        """Whether we listen ourselves: for the words of a recording, and for the beep."""
+        return self in (MachineSense.BOTH, MachineSense.LISTEN)
+
+
 class LogLevel(StrEnum):
     """How much is logged."""
 
@@ -88,6 +107,18 @@ class ServerSettings(_Section):
     max_calls: Annotated[int, Field(ge=0, le=1000)] = 0
     """The hard cap; 0: only what the engines were measured to take decides."""
     transfer_number: Annotated[str, Field(pattern=r"^(\+[1-9]\d{6,14})?$")] = ""
+    drain_s: Annotated[float, Field(ge=0, le=3600)] = 30.0
+    """How long live calls may go on when the server is told to stop; then they take leave."""
+    twilio_api_url: str = "https://api.twilio.com"
+
+    @field_validator("twilio_api_url")
+    @classmethod
+    def _private(cls, value: str) -> str:
+        value = value.strip().rstrip("/")
+        parts = urlsplit(value)
+        if not parts.hostname or parts.query or parts.fragment or parts.username or not _is_private(value):
+            raise ValueError("allowed: an https:// address (http:// only on loopback), since the auth token goes there")
+        return value
 
     @field_validator("public_url")
     @classmethod
@@ -146,6 +177,62 @@ class CallSettings(_Section):
     stt_deadline_s: Annotated[float, Field(ge=0.5, le=60)] = 6.0
     llm_deadline_s: Annotated[float, Field(ge=0.5, le=120)] = 20.0
     tts_deadline_s: Annotated[float, Field(ge=0.5, le=60)] = 5.0
+    tool_deadline_s: Annotated[float, Field(ge=0.5, le=60)] = 10.0
+
+
+CONSENTS = ("written", "express", "inquiry", "customer")
+"""The bases of consent that there are, the strongest first."""
+RING_AT_LEAST_S = 15
+"""Of the Telemarketing Sales Rule (16 CFR 310.4(b)(4)(ii)): who rings shorter abandons the call."""
+
+
+class DialSettings(_Section):
+    """Whom the agent may call, when and how often, and how. Hours are local to the called party."""
+
+    call_opens: Annotated[int, Field(ge=0, le=23)] = 8
+    call_closes: Annotated[int, Field(ge=1, le=23)] = 21
+    attempts_per_day: Annotated[int, Field(ge=1, le=20)] = 3
+    daily_cap: Annotated[int, Field(ge=0, le=100_000)] = 200
+    """The most calls in 24 hours, to all numbers together."""
+    countries: str = "US"
+    consents: str = "written"
+    caller_id: Annotated[str, Field(pattern=r"^(\+[1-9]\d{6,14})?$")] = ""
+    amd: MachineSense = MachineSense.BOTH
+    ring_timeout_s: Annotated[int, Field(ge=RING_AT_LEAST_S, le=120)] = 30
+
+    @field_validator("countries")
+    @classmethod
+    def _countries(cls, value: str) -> str:
+        names = _listed(value.upper())
+        if not names or not all(len(name) == 2 and name.isascii() and name.isalpha() for name in names):
+            raise ValueError("allowed: countries by their two letters, such as US or US,CA")
+        return ",".join(names)
+
+    @field_validator("consents")
+    @classmethod
+    def _consents(cls, value: str) -> str:
+        names = _listed(value.lower())
+        if not names or not set(names) <= set(CONSENTS):
+            raise ValueError(f"allowed: one or more of {', '.join(CONSENTS)}")
+        return ",".join(names)
+
+    @model_validator(mode="after")
+    def _open_before_closing(self) -> Self:
+        if self.call_opens >= self.call_closes:
+            raise ValueError(
+                f"AGENT_CALL_CLOSES={self.call_closes}: allowed: an hour after AGENT_CALL_OPENS={self.call_opens}"
+            )
+        return self
+
+    @property
+    def allowed_countries(self) -> tuple[str, ...]:
+        """The ISO codes of the countries that may be called."""
+        return _listed(self.countries)
+
+    @property
+    def allowed_consents(self) -> tuple[str, ...]:
+        """The bases of consent that suffice."""
+        return _listed(self.consents)
 
 
 class LogSettings(_Section):
@@ -166,9 +253,10 @@ Days = Annotated[int, Field(ge=1, le=36500)] | None
 
 
 class StoreSettings(_Section):
-    """Where calls are remembered, and for how many days each kind of data is; None: for good."""
+    """Where calls are remembered, whether they are recorded, and for how many days data are kept; None: for good."""
 
     data_dir: Path = Path(".telephony-agent")
+    record: bool = False
     database_url: SecretStr = SecretStr("")
     keep_recordings_days: Days = None
     keep_transcripts_days: Days = None
@@ -177,7 +265,7 @@ class StoreSettings(_Section):
 
 
 class OutcomeSettings(_Section):
-    """Who is told of each call's outcome. The address is secret too: many services put a key into it."""
+    """Who is told of each call's outcome; ``off`` is nobody. The address is secret: many services put a key into it."""
 
     model_config = SettingsConfigDict(env_prefix="AGENT_OUTCOME_")
 
@@ -188,6 +276,8 @@ class OutcomeSettings(_Section):
     @classmethod
     def _https(cls, value: SecretStr) -> SecretStr:
         url = value.get_secret_value().strip()
+        if url == "off":
+            return SecretStr("")
         if url and not (urlsplit(url).hostname and _is_private(url)):
             raise ValueError("allowed: an https:// address (http:// only on loopback), since outcomes name people")
         return SecretStr(url)
@@ -221,6 +311,7 @@ class Settings:
         self.server = _read(ServerSettings, overrides)
         self.model = _read(ModelSettings, overrides)
         self.call = _read(CallSettings, overrides)
+        self.dial = _read(DialSettings, overrides)
         self.log = _read(LogSettings, overrides)
         self.store = _read(StoreSettings, overrides)
         self.outcome = _read(OutcomeSettings, overrides)
@@ -234,6 +325,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _listed(value: str) -> tuple[str, ...]:
+    """Return the parts of a value with commas, without what is blank."""
+    return tuple(part for piece in value.split(",") if (part := piece.strip()))
 
 
 def _is_private(url: str) -> bool:

@@ -12,12 +12,13 @@ import asyncio
 import json
 import logging
 import sys
+import threading
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 if TYPE_CHECKING:
     from loguru import Message, Record
@@ -53,7 +54,18 @@ class Metrics:
         }
         self.engine = self._histogram("engine", "What a job took in its lane.", _ENGINE_S, ("lane",))
         self.queue_wait = self._histogram("queue_wait", "How long a job waited for its lane.", _ENGINE_S, ("lane",))
+        self.threads_lost = Counter(
+            "engine_threads_lost", "Threads that were given up, each in an engine that hung.", ["lane"], **self._own
+        )
+        self.lines_lost = Counter(
+            "lines_lost", "Streams given up, by what was wrong: quiet or not read.", ["reason"], **self._own
+        )
         self.loop_lag = self._histogram("event_loop_lag", "How much later than asked the event loop wakes.", _LAG_S)
+        self.tasks = Gauge("tasks", "Tasks of the event loop.", **self._own)
+        threads = Gauge("threads", "Threads that Python knows.", **self._own)
+        threads.set_function(threading.active_count)
+        # Memory, processor time and descriptors, where the system tells them; by the names that everybody knows.
+        ProcessCollector(registry=self.registry)
 
     def turn_answered(self, timings: Mapping[str, int]) -> None:
         """Count a turn whose answer begins now, by its timings in ms (``core.conversation.Turn.timings``)."""
@@ -76,7 +88,7 @@ class Metrics:
 
 @asynccontextmanager
 async def sampled_loop_lag(metrics: Metrics) -> AsyncIterator[None]:
-    """Measure, while the block runs, how late the running event loop is."""
+    """Measure, while the block runs, how late the running event loop is and how many tasks it has."""
 
     async def sample() -> None:
         loop = asyncio.get_running_loop()
@@ -84,6 +96,7 @@ async def sampled_loop_lag(metrics: Metrics) -> AsyncIterator[None]:
             due = loop.time() + LAG_SAMPLE_S
             await asyncio.sleep(LAG_SAMPLE_S)
             metrics.loop_lag.observe(max(0.0, loop.time() - due))
+            metrics.tasks.set(len(asyncio.all_tasks()))
 
     task = asyncio.create_task(sample(), name="loop-lag")
     try:
@@ -109,6 +122,8 @@ def set_up_logging(level: str, *, as_json: bool) -> None:
         bridged.propagate = True
     # Access lines carry nothing that our own records don't say better.
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+    # It would log the address of the outcome webhook, which is a secret.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     # Two lines at every start, whether there was something to migrate or not.
     logging.getLogger("alembic").setLevel(logging.WARNING)
 

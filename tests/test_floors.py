@@ -17,6 +17,7 @@ ROOT = "telephony_agent"
 FLOORS: Mapping[str, int] = {
     "": 0,  # the package itself: its version
     "audio": 0,
+    "client": 0,
     "errors": 0,
     "settings": 0,
     "telemetry": 0,

@@ -43,6 +43,10 @@ def test_defaults_are_safe() -> None:
         ("AGENT_TRANSFER_NUMBER", "555", "E.164"),
         ("AGENT_STT_WINDOW", "7", "auto, 30"),
         ("AGENT_KEEP_CALLS_DAYS", "0", "a number from 1 to 36500"),
+        ("AGENT_COUNTRIES", "USA", "two letters"),
+        ("AGENT_CONSENTS", "none", "written, express, inquiry, customer"),
+        ("AGENT_RING_TIMEOUT_S", "5", "a number from 15 to 120"),
+        ("AGENT_AMD", "loud", "both, async, listen, off"),
     ],
 )
 def test_a_wrong_value_names_the_variable_the_value_and_what_is_allowed(name: str, value: str, allowed: str) -> None:
@@ -87,3 +91,14 @@ def test_outcomes_are_not_sent_unsigned() -> None:
         Settings(AGENT_OUTCOME_WEBHOOK="https://crm.example/hook?key=sesame", AGENT_OUTCOME_SECRET="sesame")
     assert "sesame" not in str(wrong.value)
     Settings(AGENT_OUTCOME_WEBHOOK="http://127.0.0.1:9000/hook", AGENT_OUTCOME_SECRET="a secret of the tests")
+
+
+def test_calling_hours_must_open_before_they_close() -> None:
+    with pytest.raises(SettingError, match="AGENT_CALL_CLOSES=8: allowed: an hour after AGENT_CALL_OPENS=9"):
+        Settings(AGENT_CALL_OPENS="9", AGENT_CALL_CLOSES="8")
+
+
+def test_lists_of_whom_to_call_are_read_in_any_spelling() -> None:
+    dial = Settings(AGENT_COUNTRIES="us, ca,", AGENT_CONSENTS="Written,CUSTOMER").dial
+    assert dial.allowed_countries == ("US", "CA")
+    assert dial.allowed_consents == ("written", "customer")

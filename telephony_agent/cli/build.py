@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
-from importlib import resources
+from datetime import time
 from pathlib import Path
 
 from loguru import logger
 
+from telephony_agent.carrier.carrier import MachineDetection
 from telephony_agent.core.call_terms import CallRules
 from telephony_agent.core.completeness import ModelJudge, RuleJudge, SilenceJudge, TurnJudge, Waits
 from telephony_agent.core.endpointing import EndpointingRules
 from telephony_agent.engines.base import Message, Responder, VoiceDetector
 from telephony_agent.engines.catalog import model_names
 from telephony_agent.errors import PlaybookError
+from telephony_agent.live.dialler import DialTerms
 from telephony_agent.live.engine_room import Deadlines, EngineRoom, Engines
+from telephony_agent.live.tool_room import Toolbox, ToolRoom
+from telephony_agent.sales.compliance import DialPolicy
+from telephony_agent.sales.lead import ConsentBasis
 from telephony_agent.sales.phrasebook import SentenceEnds
 from telephony_agent.sales.playbook import Playbook
+from telephony_agent.sales.playbooks import DEFAULT, shipped_playbooks, shipped_text
 from telephony_agent.settings import CallSettings, ModelSettings, Settings, TurnEnd, VadKind
 from telephony_agent.store import Store
 from telephony_agent.telemetry import Metrics
+from telephony_agent.web.siblings import Worker, former_workers, worker_name
 
+LAST_WORDS_S = 60
+"""How much longer than our own limit the carrier lets a call last: it is there for when we fail."""
 CONFIRMING_PROBABILITY = 0.3
 """Where Silero only confirms, it may be less sure."""
 
@@ -33,9 +43,7 @@ def load_playbook(settings: CallSettings) -> Playbook:
         PlaybookError: it can't be read, or something in it is wrong.
     """
     if settings.playbook is None:
-        return Playbook.parse(
-            (resources.files("telephony_agent.sales") / "default_playbook.yaml").read_text(encoding="utf-8")
-        )
+        return Playbook.parse(shipped_text(DEFAULT))
     try:
         return read_playbook(settings.playbook)
     except PlaybookError as error:
@@ -43,21 +51,49 @@ def load_playbook(settings: CallSettings) -> Playbook:
 
 
 def read_playbook(file: Path) -> Playbook:
-    """Read a playbook of the user's.
+    """Read a playbook of the user's, or a shipped one by its name.
 
     Raises:
         PlaybookError: it can't be read, or something in it is wrong; the message begins with the file.
     """
     try:
-        return Playbook.parse(file.read_text(encoding="utf-8"))
+        name = str(file)
+        return Playbook.parse(shipped_text(name) if name in shipped_playbooks() else file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise PlaybookError(f"{str(file)!r}: can't be read: {error}") from error
+        shipped = ", ".join(shipped_playbooks())
+        raise PlaybookError(f"{str(file)!r}: can't be read: {error}; write a file, or one of {shipped}") from error
     except PlaybookError as error:
         raise PlaybookError(f"{str(file)!r}: {error}") from error
 
 
-def build_store(settings: Settings) -> Store:
-    """Build the store that the settings name; whoever uses it opens it.
+def dial_terms(settings: Settings, playbook: Playbook) -> DialTerms | None:
+    """Return how calls are placed; None where no number of ours is set to place them from."""
+    dial = settings.dial
+    caller_id = dial.caller_id or settings.twilio.phone_number
+    if not (caller_id and settings.twilio.account_sid and settings.twilio.auth_tokens):
+        return None
+    return DialTerms(
+        policy=DialPolicy(
+            opens=time(dial.call_opens),
+            closes=time(dial.call_closes),
+            attempts_per_day=dial.attempts_per_day,
+            countries=frozenset(dial.allowed_countries),
+            consents=frozenset(map(ConsentBasis, dial.allowed_consents)),
+        ),
+        caller_id=caller_id,
+        daily_cap=dial.daily_cap,
+        ring_timeout_s=dial.ring_timeout_s,
+        time_limit_s=round(settings.call.max_call_s) + LAST_WORDS_S,
+        detection=MachineDetection.END if dial.amd.asks_carrier else MachineDetection.OFF,
+        listens=dial.amd.listens,
+        leaves_messages=bool(playbook.voicemail),
+    )
+
+
+def build_store(settings: Settings, worker: Worker | None = None) -> Store:
+    """Build the store that the settings name, for a whole server or one of its workers; whoever uses it opens it.
+
+    The first worker and a lone server see to what workers left behind that there were more of.
 
     Raises:
         SettingError: the database's URL is not usable.
@@ -65,12 +101,35 @@ def build_store(settings: Settings) -> Store:
     return Store(
         settings.store.data_dir,
         settings.store.database_url.get_secret_value(),
+        server=worker.name if worker is not None else worker_name(0),
+        inherits=worker.predecessors if worker is not None else former_workers(1),
+        has_siblings=worker is not None,
         delivers=bool(settings.outcome.webhook.get_secret_value()),
     )
 
 
-def load_engine_room(settings: ModelSettings, call: CallSettings, metrics: Metrics | None = None) -> EngineRoom:
-    """Load and warm the engines. Blocks for seconds.
+def load_tools(playbook: Playbook) -> Toolbox:
+    """Import the tools that a playbook names; modules in the current directory are found as well.
+
+    Raises:
+        PlaybookError: one can't be imported, or can't be a tool.
+    """
+    here = str(Path.cwd())
+    if playbook.tools and here not in sys.path:
+        sys.path.append(here)
+    return Toolbox.load(playbook.tools)
+
+
+def warn_of_useless_tools(responder: Responder, toolbox: Toolbox) -> None:
+    """Log that a playbook has tools and the model can't use any."""
+    if toolbox.specs and not responder.takes_tools:
+        logger.warning("The language model takes no tools; those of the playbook are not offered")
+
+
+def load_engine_room(
+    settings: ModelSettings, call: CallSettings, metrics: Metrics | None = None, toolbox: Toolbox | None = None
+) -> EngineRoom:
+    """Load and warm the engines; the model may call what is in the toolbox. Blocks for seconds.
 
     Raises:
         ModelLoadError: a model can't be loaded; the message names the setting and the fix.
@@ -79,6 +138,7 @@ def load_engine_room(settings: ModelSettings, call: CallSettings, metrics: Metri
     from telephony_agent.engines.qwen import QwenResponder
     from telephony_agent.engines.whisper import WhisperTranscriber
 
+    toolbox = toolbox or Toolbox()
     names = model_names(settings.models.value, stt_model=settings.stt_model, llm_model=settings.llm_model)
     responder_threads, transcriber_workers = share_cores(settings.engine_threads or os.cpu_count() or 1)
     engines = Engines(
@@ -90,6 +150,7 @@ def load_engine_room(settings: ModelSettings, call: CallSettings, metrics: Metri
             dtype=settings.llm_dtype,
             threads=responder_threads,
             max_new_tokens=settings.llm_max_tokens,
+            tools=toolbox.specs,
         ),
         synthesizer=Pyttsx3Synthesizer(
             settings.tts_voice, rate=settings.tts_rate, volume=settings.tts_volume, deadline_s=call.tts_deadline_s
@@ -97,8 +158,14 @@ def load_engine_room(settings: ModelSettings, call: CallSettings, metrics: Metri
         new_detector=_detectors(settings.vad),
     )
     engines.warm()
-    deadlines = Deadlines(call.stt_deadline_s, call.llm_deadline_s, call.tts_deadline_s)
-    return EngineRoom(engines, deadlines, transcriber_workers=transcriber_workers, metrics=metrics)
+    warn_of_useless_tools(engines.responder, toolbox)
+    return EngineRoom(
+        engines,
+        Deadlines(call.stt_deadline_s, call.llm_deadline_s, call.tts_deadline_s),
+        transcriber_workers=transcriber_workers,
+        metrics=metrics,
+        tools=ToolRoom(toolbox, deadline_s=call.tool_deadline_s),
+    )
 
 
 def share_cores(cores: int) -> tuple[int, int]:

@@ -91,8 +91,10 @@ async def _write_jsonl(store: Store, wanted: CallFilter) -> None:
 
 
 async def _write_csv(store: Store, wanted: CallFilter) -> None:
-    """Write a table with the same columns every time: one for each slot, filled or not."""
-    slots = [f"slot_{name.value}" for name in SlotName]
+    """Write a table with a column for each slot that every call has, filled or not, and then for each other one."""
+    slots = {f"slot_{name}": None for name in SlotName}
+    async for row in store.history.export(wanted):
+        slots |= {name: None for name in row if name.startswith("slot_")}
     writer: csv.DictWriter[str] | None = None
     async for row in store.history.export(wanted):
         mapped = _mapped(row)

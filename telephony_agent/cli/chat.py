@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from telephony_agent.cli.build import load_playbook
+from telephony_agent.cli.build import load_playbook, load_tools, warn_of_useless_tools
 from telephony_agent.core.events import EndReason
 from telephony_agent.engines.base import Responder
 from telephony_agent.engines.catalog import model_names
@@ -20,6 +20,7 @@ from telephony_agent.live.lanes import Lane
 from telephony_agent.live.sales_desk import SalesDesk
 from telephony_agent.live.text_call import TextCall, TextTerms
 from telephony_agent.live.text_desk import TextDesk
+from telephony_agent.live.tool_room import Toolbox, ToolRoom
 from telephony_agent.sales.lead import Lead
 from telephony_agent.sales.moments import Moment
 from telephony_agent.sales.outcome import Outcome
@@ -34,7 +35,7 @@ def chat(
         typer.Option("--say", metavar="TEXT", help="Say this instead of what is typed; repeat it for more."),
     ] = None,
     playbook: Annotated[
-        Path | None, typer.Option("--playbook", metavar="FILE", help="Another playbook than AGENT_PLAYBOOK's.")
+        Path | None, typer.Option("--playbook", metavar="FILE|NAME", help="Another playbook than AGENT_PLAYBOOK's.")
     ] = None,
     name: Annotated[str, typer.Option("--name", help="Who you are to the agent.")] = "unknown",
     phone: Annotated[
@@ -46,10 +47,12 @@ def chat(
     settings = Settings(**({"AGENT_PLAYBOOK": str(playbook)} if playbook is not None else {}))
     lead = Lead(name=name, phone=phone)
     book = load_playbook(settings.call)
+    toolbox = load_tools(book)
     console = Console()
     with console.status("loading the model ..."):
-        responder = load_responder(settings.model)
+        responder = load_responder(settings.model, toolbox)
     lane = Lane("respond")
+    tools = ToolRoom(toolbox, deadline_s=settings.call.tool_deadline_s)
     terms = TextTerms(
         responder,
         lane,
@@ -57,16 +60,18 @@ def chat(
         Phrasebook.shipped(book.language),
         # The pocket model has never seen a note.
         takes_notes=settings.model.models is not ModelSet.POCKET,
+        tools=tools,
     )
     try:
         converse(TextDesk(SalesDesk(book), terms), lead, lines(console, say), console)
     finally:
+        tools.close()
         lane.close()
         lane.join(1.0)
 
 
-def load_responder(settings: ModelSettings) -> Responder:
-    """Load and warm the model that words the replies. Blocks for seconds.
+def load_responder(settings: ModelSettings, toolbox: Toolbox) -> Responder:
+    """Load and warm the model that words the replies and may call what is in the toolbox. Blocks for seconds.
 
     Raises:
         ModelLoadError: it can't be loaded; the message names the setting and the fix.
@@ -79,8 +84,10 @@ def load_responder(settings: ModelSettings) -> Responder:
         dtype=settings.llm_dtype,
         threads=settings.engine_threads or os.cpu_count() or 1,
         max_new_tokens=settings.llm_max_tokens,
+        tools=toolbox.specs,
     )
     responder.warm()
+    warn_of_useless_tools(responder, toolbox)
     return responder
 
 
@@ -123,7 +130,7 @@ def outcome_table(outcome: Outcome, reason: EndReason) -> Table:
     table.add_row("disposition", outcome.disposition.value)
     table.add_row("ended by", reason.value)
     for name, value in outcome.slots.items():
-        table.add_row(name.value.replace("_", " "), value.in_words() if isinstance(value, Moment) else str(value))
+        table.add_row(name.replace("_", " "), value.in_words() if isinstance(value, Moment) else str(value))
     step = outcome.next_step
     if step is not None:
         table.add_row("next step", f"{step.kind.value} {step.words}")

@@ -4,65 +4,136 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime
+from typing import Annotated
 
+import typer
 from loguru import logger
 from starlette.applications import Starlette
 
+from telephony_agent.audio import SAMPLE_RATE
 from telephony_agent.carrier.signature import SignatureCheck
+from telephony_agent.carrier.twilio_rest import TwilioCarrier
 from telephony_agent.carrier.twiml import TwimlDocuments
-from telephony_agent.cli.build import build_store, call_rules, load_engine_room, load_playbook, turn_judge
+from telephony_agent.cli.build import (
+    build_store,
+    call_rules,
+    dial_terms,
+    load_engine_room,
+    load_playbook,
+    load_tools,
+    turn_judge,
+)
 from telephony_agent.cli.chores import Chores
+from telephony_agent.cli.identity import server_identity
+from telephony_agent.cli.tunnel import tunnelled
+from telephony_agent.cli.workers import Workers
 from telephony_agent.errors import SettingError, TelephonyAgentError
+from telephony_agent.live.call_sessions import opening
+from telephony_agent.live.campaign import CampaignDesk
+from telephony_agent.live.dialler import Dialler
 from telephony_agent.live.engine_room import EngineRoom, render_announcements
+from telephony_agent.live.last_words import LastWords
 from telephony_agent.live.sales_desk import SalesDesk
-from telephony_agent.live.switchboard import Switchboard, opening
+from telephony_agent.live.switchboard import GOODBYE_S, Switchboard
 from telephony_agent.live.text_call import TextTerms
 from telephony_agent.live.text_desk import TextDesk
+from telephony_agent.live.tool_room import Toolbox
 from telephony_agent.live.trace_file import TraceFolder
+from telephony_agent.live.voice_chat import VoiceTerms
 from telephony_agent.live.watch import Watch
 from telephony_agent.sales.phrasebook import Phrasebook
 from telephony_agent.sales.playbook import Playbook
-from telephony_agent.settings import ModelSet, Settings
-from telephony_agent.telemetry import set_up_logging
+from telephony_agent.settings import CallSettings, ModelSet, ModelSettings, Settings
+from telephony_agent.store import StoreUnavailable
+from telephony_agent.telemetry import Metrics, set_up_logging
 from telephony_agent.web.app import create_app
 from telephony_agent.web.server import PoliteServer, server_config
+from telephony_agent.web.siblings import MOST_WORKERS, Siblings, Worker
 from telephony_agent.web.site import Site
 
-DRAIN_S = 10.0
+LoadRoom = Callable[[ModelSettings, CallSettings, Metrics, Toolbox], EngineRoom]
 
 
-def serve() -> None:
+def serve(
+    tunnel: Annotated[
+        bool, typer.Option("--tunnel", help="Start ngrok, and be reached at its address in this run.")
+    ] = False,
+    workers: Annotated[
+        int, typer.Option(min=1, max=MOST_WORKERS, help="Processes that share the port, each with its own models.")
+    ] = 1,
+) -> None:
     """Answer calls. Settings come from the environment and from .env; .env.example lists them all."""
     settings = Settings()
-    set_up_logging(settings.log.log_level.value, as_json=settings.log.log_json)
-    # It logs the whole URL of each request, and that of the webhook for outcomes may hold a key.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    server = AgentServer(settings)
+    _set_up_logging(settings)
+    with tunnelled(settings) if tunnel else nullcontext(settings) as reached:
+        if workers > 1:
+            Workers(reached, workers, _work).run()
+        else:
+            _serve(AgentServer(reached))
+
+
+def _work(settings: Settings, worker: Worker, listener: socket.socket) -> None:
+    """Be one of several workers."""
+    _set_up_logging(settings)
+    _serve(AgentServer(settings, worker=worker, listener=listener))
+
+
+def _serve(server: AgentServer) -> None:
     server.run()
     if server.failure is not None:
         raise server.failure
 
 
+def _set_up_logging(settings: Settings) -> None:
+    set_up_logging(settings.log.log_level.value, as_json=settings.log.log_json)
+    # It logs the whole URL of each request, and that of the webhook for outcomes may hold a key.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
 class AgentServer:
     """One server process: listens at once, reports ready when the models are warm."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        load_room: LoadRoom = load_engine_room,
+        *,
+        worker: Worker | None = None,
+        listener: socket.socket | None = None,
+    ) -> None:
         """Check what can be checked before anything is loaded.
 
+        ``load_room`` makes the engines; a bench of calls has scripted ones. ``worker`` says which of several this one
+        is, and ``listener`` is the socket that they share.
+
         Raises:
-            SettingError: no auth token; a wrong URL.
-            PlaybookError: the playbook can't be used.
+            SettingError: no auth token; a wrong URL; a data folder that can't be written.
+            PlaybookError: the playbook, or a tool that it names, can't be used.
         """
         self.failure: TelephonyAgentError | None = None
+        self._load_room = load_room
         self._settings = settings
         self._playbook = load_playbook(settings.call)
+        self._toolbox = load_tools(self._playbook)
         self._site = build_site(settings)
-        self._store = build_store(settings)
+        self._desk = SalesDesk(
+            self._playbook, can_transfer=bool(self._site.transfer_number), recorded=settings.store.record
+        )
+        self._store = build_store(settings, worker)
+        self._dial_terms = dial_terms(settings, self._playbook)
+        self._carrier = (
+            TwilioCarrier(settings.twilio, settings.server.twilio_api_url) if self._dial_terms is not None else None
+        )
         self._chores = Chores(self._store, settings.outcome, settings.store)
+        self._worker = worker
+        self._sockets = [listener, worker.listener()] if worker is not None and listener is not None else None
+        self._site.siblings = Siblings(worker) if worker is not None else None
         self._site.store = self._store
+        self._site.identity = server_identity(settings.store.data_dir, settings.server.port)
         trace_dir = settings.log.trace_dir
         self._traces = TraceFolder(trace_dir) if trace_dir is not None else None
         self._uvicorn = PoliteServer(
@@ -72,7 +143,7 @@ class AgentServer:
 
     def run(self) -> None:
         """Serve until a signal comes or the models can't be loaded (then ``failure`` is set)."""
-        self._uvicorn.run()
+        self._uvicorn.run(self._sockets)
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
@@ -81,7 +152,13 @@ class AgentServer:
             yield
         finally:
             room = await loading
+            if self._site.campaigns is not None:
+                await self._site.campaigns.close()
+            if self._carrier is not None:
+                await self._carrier.aclose()
             await self._chores.close()
+            if self._site.siblings is not None:
+                await self._site.siblings.aclose()
             if self._store.is_open:
                 await self._store.close()
             if room is not None:
@@ -94,26 +171,42 @@ class AgentServer:
         # The pocket model has never seen a note.
         return self._settings.model.models is not ModelSet.POCKET
 
+    @property
+    def _is_first(self) -> bool:
+        """Whether this process does what is done once a server."""
+        return self._worker is None or self._worker.is_first
+
     async def _drain(self) -> None:
+        if self._site.campaigns is not None:
+            await self._site.campaigns.close()
+        if self._site.dialler is not None:
+            await self._site.dialler.close()
         if self._site.text_desk is not None:
             self._site.text_desk.close()
         if self._site.switchboard is not None:
-            await self._site.switchboard.drain(DRAIN_S)
+            await self._site.switchboard.drain(self._settings.server.drain_s)
+        if self._site.siblings is not None:
+            await self._site.siblings.drain(self._settings.server.drain_s + GOODBYE_S)
 
     async def _load(self) -> EngineRoom | None:
         """Load and warm everything off the event loop, then open the switchboard."""
         settings = self._settings
         try:
             await self._store.open()
-            for call_id in await self._store.recover(datetime.now(UTC)):
+            for call_id in await self._store.recover(datetime.now(UTC), LastWords(self._desk, self._carrier).retell):
                 logger.bind(call_sid=call_id).warning("A call of a server that died was concluded")
-            self._chores.start()
-            room = await asyncio.to_thread(load_engine_room, settings.model, settings.call, self._site.metrics)
+            if self._is_first:
+                self._chores.start()
+            room = await asyncio.to_thread(
+                self._load_room, settings.model, settings.call, self._site.metrics, self._toolbox
+            )
             announcements = await asyncio.to_thread(
                 render_announcements,
                 self._playbook,
                 room.engines.synthesizer,
-                transfers=bool(self._site.transfer_number),
+                untaken=self._desk.untaken,
+                dials=self._dial_terms is not None,
+                recording_notice=self._desk.recording_notice,
             )
             read_ahead = opening(self._playbook.system_prompt(), announcements)
             # Read once for all: the sessions of all calls begin with this memory.
@@ -129,15 +222,32 @@ class AgentServer:
             room,
             announcements,
             self._playbook.system_prompt(),
-            Phrasebook.shipped(self._playbook.language),
+            Phrasebook.shipped(self._playbook.language).protecting(self._desk.recording_notice),
             call_rules(settings.call, judge),
             max_calls=settings.server.max_calls,
-            desk=SalesDesk(self._playbook, can_transfer=bool(self._site.transfer_number)),
+            desk=self._desk,
             takes_notes=self._takes_notes,
-            watch=Watch(self._site.metrics, self._traces, settings.log.log_transcripts, self._store.recorder),
+            watch=Watch(
+                self._site.metrics,
+                self._traces,
+                settings.log.log_transcripts,
+                self._store.recorder,
+                self._store.recordings if settings.store.record else None,
+            ),
         )
+        if self._carrier is not None and self._dial_terms is not None:
+            self._site.dialler = Dialler(
+                self._carrier, self._store, self._site.switchboard, self._dial_terms, self._site.url
+            )
+            if self._is_first:
+                self._site.campaigns = CampaignDesk(self._site.dialler, self._store, self._dial_terms.policy)
         self._site.text_desk = self._text_desk(room)
         self._announce(self._playbook)
+        if self._site.campaigns is not None:
+            try:
+                await self._site.campaigns.start()
+            except StoreUnavailable as error:
+                logger.bind(error=str(error)).error("Campaigns wait for the next start of the server")
         return room
 
     def _text_desk(self, room: EngineRoom) -> TextDesk:
@@ -147,8 +257,11 @@ class AgentServer:
             room.deadlines.respond_s,
             Phrasebook.shipped(self._playbook.language),
             takes_notes=self._takes_notes,
+            tools=room.tools,
         )
-        return TextDesk(SalesDesk(self._playbook), terms, recorder=self._store.recorder)
+        # The pocket model has only ever heard telephones.
+        voice = VoiceTerms(room, hears_hz=SAMPLE_RATE if self._settings.model.models is ModelSet.POCKET else 0)
+        return TextDesk(SalesDesk(self._playbook), terms, recorder=self._store.recorder, voice=voice)
 
     def _announce(self, playbook: Playbook) -> None:
         if self._settings.model.models is ModelSet.POCKET:

@@ -4,58 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
 
+from telephony_agent.cli.called_agent import CalledAgent, given_agent, watched_call
+from telephony_agent.cli.called_callee import called_by_agent
 from telephony_agent.cli.turn_taking import Suite, SuiteOrder, families_named, run_suite
+from telephony_agent.client import CallReport
 from telephony_agent.errors import TelephonyAgentError
 from telephony_agent.simulator import (
-    CallResult,
-    Parties,
-    PlacedCall,
+    Callee,
     Script,
     ScriptError,
     Speaker,
     load,
-    place_call,
+    load_callee,
     spoken,
 )
 from telephony_agent.simulator import recording as recordings
-from telephony_agent.simulator.account import Account, AccountClient
-from telephony_agent.simulator.agent_process import PUBLIC_URL, Credentials, RunningAgent, running_agent
+from telephony_agent.simulator.agent_process import PUBLIC_URL, Credentials, running_agent
 from telephony_agent.simulator.report import LiveView, Report
 from telephony_agent.simulator.suite import Target
 
-_POLL_S = 0.7
 _Outcome = TypeVar("_Outcome")
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """The agent to call and the secrets that it shares; ``api_token`` may be empty, then it isn't asked.
-
-    ``process`` is the agent's, if it was started for this call.
-    """
-
-    url: str
-    public_url: str
-    account_sid: str
-    auth_token: str
-    api_token: str
-    process: RunningAgent | None = None
 
 
 def simulate(
     script: Annotated[
         str, typer.Option("--script", metavar="NAME|PATH", help="A caller script that ships, or a YAML file.")
     ] = "quickstart",
+    callee: Annotated[
+        str,
+        typer.Option("--callee", metavar="NAME|PATH", help="Let the agent call somebody who ships, or a YAML file."),
+    ] = "",
     say: Annotated[
         list[str] | None,
         typer.Option("--say", metavar="TEXT", help="Say this instead of a script; repeat it for more."),
@@ -108,11 +94,12 @@ def simulate(
 ) -> None:
     """Hold a call with the agent on this machine: no account, no telephone, real speech both ways.
 
+    With --callee the agent calls: a human, a busy line, nobody, a voicemail, a menu, a screening, a fax and others.
     Exits with 0 if the call ran to its intended end and the agent spoke in every turn, else with 1; with --suite, with
     0 if every goal is reached (of some families: every goal that they have events for).
     """
     console = Console(stderr=as_json)
-    target = _given_target(url, public_url, auth_token, api_token) if url else None
+    target = given_agent(url, public_url, auth_token, api_token) if url else None
     for path, option in ((record, "--record"), (report, "--report")):
         if path is not None and not path.resolve().parent.is_dir():
             raise typer.BadParameter(f"there is no folder {path.parent}", param_hint=option)
@@ -121,6 +108,8 @@ def simulate(
         order = SuiteOrder(seed, repeat, baseline, chosen, at_once, report, _as_suite_target(target))
         verdict = _run(run_suite(order, console))
         _leave(verdict.as_json() if as_json else None, good=verdict.ok)
+    if callee:
+        _leave_called(_run(called_by_agent(_callee(callee), console)), as_json=as_json)
     try:
         caller = spoken(tuple(say)) if say else load(script)
     except ScriptError as error:
@@ -145,35 +134,28 @@ def _leave(found: dict[str, Any] | None, *, good: bool) -> NoReturn:
     raise typer.Exit(0 if good else 1)
 
 
-def _as_suite_target(target: _Target | None) -> Target | None:
+def _callee(name: str) -> Callee:
+    try:
+        return load_callee(name)
+    except ScriptError as error:
+        raise typer.BadParameter(str(error), param_hint="--callee") from error
+
+
+def _leave_called(outcome: CallReport, *, as_json: bool) -> NoReturn:
+    found = {"line_result": outcome.line_result, "disposition": outcome.disposition, "summary": outcome.summary}
+    _leave(found if as_json else None, good=outcome.over)
+
+
+def _as_suite_target(target: CalledAgent | None) -> Target | None:
     if target is None:
         return None
     return Target(target.url, target.public_url, target.account_sid, target.auth_token, target.api_token)
 
 
-def _given_target(url: str, public_url: str, auth_token: str, api_token: str) -> _Target:
-    """Check what a call to a running agent needs.
-
-    Raises:
-        typer.BadParameter: a URL that is none, or no token to sign with.
-    """
-    if not url.startswith(("http://", "https://")):
-        raise typer.BadParameter(f"{url!r} must begin with http:// or https://", param_hint="--url")
-    public = public_url or url
-    if not public.startswith(("http://", "https://")):
-        raise typer.BadParameter(f"{public!r} must begin with https://", param_hint="--public-url")
-    primary = auth_token.partition(",")[0].strip()
-    if not primary:
-        fix = "--url needs the agent's auth token to sign with: give --auth-token or set TWILIO_AUTH_TOKEN"
-        raise typer.BadParameter(fix, param_hint="--auth-token")
-    account_sid = os.environ.get("TWILIO_ACCOUNT_SID") or Credentials().account_sid
-    return _Target(url.rstrip("/"), public, account_sid, primary, api_token)
-
-
-async def _simulate(script: Script, target: _Target | None, record: Path | None, console: Console) -> Report:
+async def _simulate(script: Script, target: CalledAgent | None, record: Path | None, console: Console) -> Report:
     speaker = Speaker() if script.speaks else None  # before the agent is started: it may be missing
     async with _reached(target, console) as agent:
-        result, account = await _watched_call(script, agent, speaker, LiveView(console))
+        result, account = await watched_call(script, agent, LiveView(console), speaker=speaker)
         report = Report(result, account, record)
         if agent.process is not None and report.problems():
             console.print(f"the agent's last words:\n{agent.process.last_lines()}", style="dim", markup=False)
@@ -183,7 +165,7 @@ async def _simulate(script: Script, target: _Target | None, record: Path | None,
 
 
 @asynccontextmanager
-async def _reached(target: _Target | None, console: Console) -> AsyncIterator[_Target]:
+async def _reached(target: CalledAgent | None, console: Console) -> AsyncIterator[CalledAgent]:
     """Give the agent that was named, or start one."""
     if target is not None:
         yield target
@@ -191,34 +173,4 @@ async def _reached(target: _Target | None, console: Console) -> AsyncIterator[_T
     secrets = Credentials()
     console.print("[dim]starting the agent ...[/]", highlight=False)
     async with running_agent(secrets) as agent:
-        yield _started(agent, secrets)
-
-
-def _started(agent: RunningAgent, secrets: Credentials) -> _Target:
-    return _Target(agent.url, PUBLIC_URL, secrets.account_sid, secrets.auth_token, secrets.api_token, agent)
-
-
-async def _watched_call(
-    script: Script, agent: _Target, speaker: Speaker | None, view: LiveView
-) -> tuple[CallResult, Account | None]:
-    parties = Parties(account_sid=agent.account_sid)
-    call = PlacedCall(script, agent.url, agent.public_url, agent.auth_token, parties)
-    if not agent.api_token:
-        return await place_call(call, speaker=speaker, on_event=view.follow), None
-    async with AccountClient(agent.url, agent.api_token) as client:
-        watcher = asyncio.create_task(_watch(client, parties.call_sid, view))
-        try:
-            result = await place_call(call, speaker=speaker, on_event=view.follow)
-        finally:
-            watcher.cancel()
-            await asyncio.gather(watcher, return_exceptions=True)
-        account = await client.fetch(parties.call_sid)
-    view.tell(account)
-    return result, account
-
-
-async def _watch(client: AccountClient, call_sid: str, view: LiveView) -> None:
-    """Show what the agent understands while the call goes on."""
-    while True:
-        await asyncio.sleep(_POLL_S)
-        view.tell(await client.fetch(call_sid))
+        yield CalledAgent(agent.url, PUBLIC_URL, secrets.account_sid, secrets.auth_token, secrets.api_token, agent)

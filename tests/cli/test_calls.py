@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from telephony_agent.sales.values import SlotName
-from telephony_agent.store import NewCall, Store
+from telephony_agent.store import NewCall, Outcome, Store
 from tests.cli.remembered import ANNA, BEN, NOW, call, in_store, memory_in, run, told
 
 
@@ -53,6 +53,16 @@ def test_a_csv_export_has_a_column_for_every_slot_and_holds_no_formula() -> None
     assert {f"slot_{name.value}" for name in SlotName} <= set(live)
     assert (anna["number"], anna["slot_name"], anna["slot_email"]) == (ANNA, "Anna", "")
     assert ben["summary"].startswith("'=HYPERLINK")
+
+
+def test_a_csv_export_has_a_column_for_a_slot_of_a_playbooks_own_too() -> None:
+    async def surveyed(store: Store) -> None:
+        outcome = Outcome("qualified", "answered", NOW, "Fine.", {"attending": "yes"}, None)
+        await store.calls.begin(NewCall("CA4", "inbound", NOW, number=ANNA))
+        await store.calls.finish("CA4", outcome)
+
+    in_store(surveyed)
+    assert sorted(row["slot_attending"] for row in rows()) == ["", "", "", "yes"]
 
 
 @pytest.mark.parametrize(
