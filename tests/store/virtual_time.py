@@ -56,6 +56,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.clock.now
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        # Its threads end in real time; a limit in ours would be over at once.
+        await super().shutdown_default_executor()
+
     def close(self) -> None:
         super().close()
         event.remove(Engine, "do_connect", self._begins)
