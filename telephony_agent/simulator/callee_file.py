@@ -19,8 +19,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import resources
-from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -34,8 +32,7 @@ _OWN_KEYS: Final = frozenset({"answer", "rings", "detected", "presses"})
 
 def shipped_callees() -> tuple[str, ...]:
     """List the callees that come with the package."""
-    folder = resources.files("telephony_agent.simulator") / "callees"
-    return tuple(sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml")))
+    return script_file.shipped_in("callees")
 
 
 def load_callee(name_or_path: str) -> Callee:
@@ -44,16 +41,7 @@ def load_callee(name_or_path: str) -> Callee:
     Raises:
         ScriptError: there is none, or it is wrong.
     """
-    if name_or_path in shipped_callees():
-        source = resources.files("telephony_agent.simulator") / "callees" / f"{name_or_path}.yaml"
-        return parse_callee(name_or_path, source.read_text(encoding="utf-8"))
-    path = Path(name_or_path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        known = ", ".join(shipped_callees())
-        raise ScriptError(f"no callee {name_or_path!r}: give a file or one of {known}") from error
-    return parse_callee(path.stem, text)
+    return parse_callee(*script_file.read(name_or_path, "callees", "callee"))
 
 
 def parse_callee(name: str, text: str) -> Callee:

@@ -50,8 +50,7 @@ class ScriptError(TelephonyAgentError):
 
 def shipped_names() -> tuple[str, ...]:
     """List the scripts that come with the package."""
-    folder = resources.files("telephony_agent.simulator") / "scripts"
-    return tuple(sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml")))
+    return shipped_in("scripts")
 
 
 def load(name_or_path: str) -> script.Script:
@@ -60,16 +59,30 @@ def load(name_or_path: str) -> script.Script:
     Raises:
         ScriptError: there is none, or it is wrong.
     """
-    if name_or_path in shipped_names():
-        source = resources.files("telephony_agent.simulator") / "scripts" / f"{name_or_path}.yaml"
-        return parse(name_or_path, source.read_text(encoding="utf-8"))
+    return parse(*read(name_or_path, "scripts", "caller script"))
+
+
+def shipped_in(folder: str) -> tuple[str, ...]:
+    """List what comes with the package in a folder of YAML files, by names without ``.yaml``."""
+    items = (resources.files("telephony_agent.simulator") / folder).iterdir()
+    return tuple(sorted(item.name.removesuffix(".yaml") for item in items if item.name.endswith(".yaml")))
+
+
+def read(name_or_path: str, folder: str, kind: str) -> tuple[str, str]:
+    """Read a shipped file of a folder by its name, or any file by its path; return its name and its text.
+
+    Raises:
+        ScriptError: there is none; the message says what ``kind`` of file was wanted, and which ship.
+    """
+    shipped = shipped_in(folder)
+    if name_or_path in shipped:
+        source = resources.files("telephony_agent.simulator") / folder / f"{name_or_path}.yaml"
+        return name_or_path, source.read_text(encoding="utf-8")
     path = Path(name_or_path)
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.stem, path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        known = ", ".join(shipped_names())
-        raise ScriptError(f"no caller script {name_or_path!r}: give a file or one of {known}") from error
-    return parse(path.stem, text)
+        raise ScriptError(f"no {kind} {name_or_path!r}: give a file or one of {', '.join(shipped)}") from error
 
 
 def parse(name: str, text: str) -> script.Script:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import sqlite3
 from collections import Counter
@@ -42,6 +41,7 @@ from .town import (
     Rung,
     number_of,
     office,
+    passes,
     people,
     person_of,
     virtually,
@@ -86,7 +86,7 @@ def test_while_its_hours_are_closed_a_lead_waits_and_says_so(tmp_path: Path) -> 
     async def story() -> None:
         async with office(tmp_path) as here:
             record = await here.begins(people(1, zone=BERLIN))
-            await asyncio.sleep(60)
+            await passes(60)
             (waits,) = (await here.left(record)).values()
             assert (waits.state, waits.reason) == (LeadState.WAITING, "outside_hours")
             assert waits.next_at is not None
@@ -179,11 +179,11 @@ def test_a_pause_begins_no_call_and_lets_the_live_ones_end(tmp_path: Path) -> No
     async def story() -> None:
         async with office(tmp_path) as here:
             record = await here.begins(people(20, zone=NEW_YORK))
-            await asyncio.sleep(5.5)
+            await passes(5.5)
             paused = await here.desk.pause(record.id)
             assert paused.state is PAUSED
             rung = len(here.town.rung)
-            await asyncio.sleep(600)
+            await passes(600)
             assert len(here.town.rung) == rung
             states = Counter(one.state for one in (await here.left(record)).values())
             assert states == {LeadState.DONE: rung, LeadState.WAITING: 20 - rung}
@@ -200,10 +200,10 @@ def test_a_campaign_that_was_stopped_is_over(tmp_path: Path) -> None:
     async def story() -> None:
         async with office(tmp_path) as here:
             record = await here.begins(people(20, zone=NEW_YORK))
-            await asyncio.sleep(5.5)
+            await passes(5.5)
             assert (await here.desk.stop(record.id)).state is STOPPED
             rung = len(here.town.rung)
-            await asyncio.sleep(600)
+            await passes(600)
             assert len(here.town.rung) == rung
             for change in (here.desk.pause, here.desk.resume, here.desk.stop):
                 with pytest.raises(CampaignError, match="is stopped"):
@@ -257,7 +257,7 @@ def test_a_server_that_was_closed_goes_on_where_it_was(tmp_path: Path) -> None:
     async def story() -> None:
         async with office(tmp_path) as here:
             record = await here.begins(people(20, zone=NEW_YORK), retry=["failed:never"])
-            await asyncio.sleep(10.5)
+            await passes(10.5)
             first = [one.number for one in here.town.rung]
         async with office(tmp_path) as here:
             await here.comes_to(record, FINISHED)
@@ -275,10 +275,10 @@ def test_a_database_that_is_locked_for_a_while_loses_nobody(tmp_path: Path) -> N
     async def story() -> None:
         async with office(tmp_path, manners=lambda *_: Manners(talks_s=1), busy_ms=1) as here:
             record = await here.begins(people(4, zone=NEW_YORK), per_s=0.01)
-            await asyncio.sleep(95)
+            await passes(95)
             with closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as other:
                 other.execute("BEGIN IMMEDIATE")
-                await asyncio.sleep(30)
+                await passes(30)
                 assert len(here.town.rung) == 1
                 other.execute("ROLLBACK")
             await here.comes_to(record, FINISHED)
@@ -291,9 +291,9 @@ def test_a_campaign_that_another_server_resumes_is_that_servers(tmp_path: Path) 
     async def story() -> None:
         async with office(tmp_path, server="one") as one, office(tmp_path, server="two") as two:
             record = await one.begins(people(20, zone=NEW_YORK))
-            await asyncio.sleep(5.5)
+            await passes(5.5)
             await two.desk.pause(record.id)
-            await asyncio.sleep(300)
+            await passes(300)
             before = len(one.town.rung)
             assert before < 20
             await two.desk.resume(record.id)

@@ -51,6 +51,11 @@ def virtually(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return runner.run(work())
 
 
+async def passes(seconds: float) -> None:
+    """Let virtual time pass; nobody waits for it."""
+    await asyncio.sleep(seconds)
+
+
 def now() -> datetime:
     """Return the town's time."""
     return START + timedelta(seconds=asyncio.get_running_loop().time())
