@@ -12,9 +12,9 @@ What the figures mean:
 failed
     A call that was not served to its end: no stream, no audible greeting, a turn without an audible reply, a message
     that Twilio would not act on, or an end that wasn't the caller's.
-pace jitter, reserve
-    How evenly audio goes out, and how far ahead (``scripts/call_bench/figures.py``), taken at the client. The
-    scheduling of the client is in it; its own lag is printed beside it.
+pace jitter, reserve, gaps
+    How evenly audio goes out, how far ahead, and how often not in time (``scripts/call_bench/figures.py``), taken at
+    the client. The scheduling of the client is in it; its own lag is printed beside it.
 memory, tasks, threads, descriptors
     The server's own, from ``GET /metrics``: the mean of a phase's first half and of its second one.
 """

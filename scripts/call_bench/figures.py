@@ -3,13 +3,15 @@
 Outgoing audio belongs on a grid of 20 ms: what is sent n frames into a run of speech is due 20 n ms into it. The agent
 sends ahead of that, in groups of frames, whenever the carrier's buffer has fallen to a fixed rest; so every group
 should arrive equally far ahead of the grid. The *jitter* of a group is how far its arrival is from the median of its
-run, the *reserve* what the carrier had still to play: at 0 the caller would hear a gap.
+run, the *reserve* what the carrier had still to play. Where it had nothing more and speech went on shortly after, the
+caller heard a *gap*.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import mean, median
 
 from scripts.call_bench.callers import flaw
@@ -19,6 +21,8 @@ from telephony_agent.simulator.stream_record import Arrival
 
 GROUP_PAUSE_MS = 5.0
 """Frames that come closer together than this were sent together."""
+LONGEST_GAP_MS = 500.0
+"""Between two utterances of ours the caller has a turn, which takes longer; anything shorter is a hole in one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +51,49 @@ class Beat:
     reserve_ms: float
 
 
+@dataclass(slots=True)
+class _Run:
+    """Speech without a pause: when it began, what came, and the reserve at each group after the first one, in ms."""
+
+    began_ms: float
+    sent_ms: float = 0.0
+    reserves: list[float] = field(default_factory=list)
+
+    @property
+    def played_at_ms(self) -> float:
+        """When the last that came has been played."""
+        return self.began_ms + self.sent_ms
+
+
 def beats(arrivals: Sequence[Arrival]) -> Iterator[Beat]:
     """Yield the groups of each run of speech but the first, which begins the run and its clock."""
     for run in _runs(arrivals):
-        if len(run) > 1:
-            usual = median(run)
-            yield from (Beat(abs(reserve - usual), reserve) for reserve in run)
+        if len(run.reserves) > 1:
+            usual = median(run.reserves)
+            yield from (Beat(abs(reserve - usual), reserve) for reserve in run.reserves)
 
 
-def _runs(arrivals: Sequence[Arrival]) -> Iterator[list[float]]:
-    """Yield, for each run, what was still to be played when each group after the first one arrived."""
-    began_ms = sent_ms = previous_ms = 0.0
-    run: list[float] = []
+def gaps(arrivals: Sequence[Arrival]) -> list[float]:
+    """Return how long each hole in our speech was, in ms: the carrier had played all, and more came shortly after."""
+    silences = (after.began_ms - before.played_at_ms for before, after in pairwise(_runs(arrivals)))
+    return [silence for silence in silences if silence < LONGEST_GAP_MS]
+
+
+def _runs(arrivals: Sequence[Arrival]) -> Iterator[_Run]:
+    """Yield the runs of speech."""
+    run: _Run | None = None
+    previous_ms = 0.0
     for arrival in arrivals:
-        reserve_ms = sent_ms - (arrival.at_ms - began_ms)
-        if reserve_ms <= 0:
-            yield run
-            began_ms, sent_ms, run = arrival.at_ms, 0.0, []
+        if run is None or arrival.at_ms >= run.played_at_ms:
+            if run is not None:
+                yield run
+            run = _Run(arrival.at_ms)
         elif arrival.at_ms - previous_ms > GROUP_PAUSE_MS:
-            run.append(reserve_ms)
-        sent_ms += arrival.audio_ms
+            run.reserves.append(run.played_at_ms - arrival.at_ms)
+        run.sent_ms += arrival.audio_ms
         previous_ms = arrival.at_ms
-    yield run
+    if run is not None:
+        yield run
 
 
 @dataclass(slots=True)
@@ -80,6 +105,7 @@ class Phase:
     lasted_s: float = 0.0
     flaws: list[str] = field(default_factory=list)
     beats: list[Beat] = field(default_factory=list)
+    gaps_ms: list[float] = field(default_factory=list)
     lags_ms: list[float] = field(default_factory=list)
     censuses: list[Census] = field(default_factory=list)
     before: Census | None = None
@@ -93,6 +119,7 @@ class Phase:
             self.flaws.append(reason)
         for stream in result.streams:
             self.beats.extend(beats(stream.arrivals))
+            self.gaps_ms.extend(gaps(stream.arrivals))
 
     def halves(self, figure: str) -> tuple[float, float]:
         """Return the mean of a census's figure in the first and in the second half."""
@@ -112,6 +139,7 @@ def report(phase: Phase) -> str:
         p50, p99 = ((percentile(jitter, percent) or 0) / 10 for percent in (50, 99))
         lines.append(f"  pace jitter       p50 {p50:.1f} ms, p99 {p99:.1f} ms, of {len(jitter)} groups")
         lines.append(f"  reserve           p1 {percentile(reserve, 1)} ms, least {min(reserve)} ms")
+        lines.append(f"  gaps              {len(phase.gaps_ms)}, longest {max(phase.gaps_ms, default=0):.0f} ms")
     lags = [round(lag * 10) for lag in phase.lags_ms]
     lines.append(
         f"  this client's lag p50 {(percentile(lags, 50) or 0) / 10} ms, p99 {(percentile(lags, 99) or 0) / 10} ms"
