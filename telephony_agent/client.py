@@ -115,7 +115,14 @@ class AgentClient:
         self.close()
 
     def dial(
-        self, number: str = "", *, lead_id: int | None = None, name: str = "", consent: str = "", zone: str = ""
+        self,
+        number: str = "",
+        *,
+        lead_id: int | None = None,
+        name: str = "",
+        consent: str = "",
+        zone: str = "",
+        playbook: str = "",
     ) -> str:
         """Let the agent call a number, or a lead that it has stored; return the call's id, or raise why not.
 
@@ -127,6 +134,7 @@ class AgentClient:
             name: who is called.
             consent: the words in which they agreed to be called in writing, where that isn't stored.
             zone: their IANA zone, where the number doesn't tell it.
+            playbook: as YAML, the playbook of this call; else the agent's own.
 
         Raises:
             DialRefused: it is not allowed, or not now.
@@ -138,6 +146,8 @@ class AgentClient:
         else:
             given = {"text": consent} if consent else None
             wanted["lead"] = {"name": name or "unknown", "phone": number, "zone": zone, "consent": given}
+        if playbook:
+            wanted["playbook"] = playbook
         answer = self.ask("POST", "/sales/start-call", json=wanted)
         return str(answer["call_id"])
 
@@ -200,6 +210,7 @@ def dial(
     name: str = "",
     consent: str = "",
     zone: str = "",
+    playbook: str = "",
     url: str = "",
     api_token: str = "",
 ) -> CallReport:
@@ -217,6 +228,7 @@ def dial(
         name: who is called.
         consent: the words in which they agreed to be called in writing, where the agent hasn't stored that.
         zone: their IANA zone, where the number doesn't tell it.
+        playbook: as YAML, the playbook of this call; else the agent's own.
         url: where the agent listens; else where ``AGENT_HOST`` and ``AGENT_PORT`` say.
         api_token: its token; else ``AGENT_API_TOKEN``.
 
@@ -226,7 +238,7 @@ def dial(
         SettingError: a setting is wrong, or there is no token.
     """
     with client_at(url, api_token) as client:
-        *_, last = client.follow(client.dial(number, name=name, consent=consent, zone=zone))
+        *_, last = client.follow(client.dial(number, name=name, consent=consent, zone=zone, playbook=playbook))
     return last
 
 

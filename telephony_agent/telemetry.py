@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from loguru import Message, Record
 
 _BRIDGED = ("uvicorn", "uvicorn.error", "uvicorn.access")
-_PREFIX = "telephony_agent"
+PREFIX = "telephony_agent"
+"""What the name of every metric begins with."""
 _TURN_S = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.2, 1.6, 2.0, 3.0, 5.0)
 _ENGINE_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3.0, 6.0, 20.0)
 _LAG_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -78,7 +79,7 @@ class Metrics:
 
     @property
     def _own(self) -> dict[str, Any]:
-        return {"namespace": _PREFIX, "registry": self.registry}
+        return {"namespace": PREFIX, "registry": self.registry}
 
     def _histogram(
         self, name: str, text: str, buckets: tuple[float, ...] = _TURN_S, labels: tuple[str, ...] = ()

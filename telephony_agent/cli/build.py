@@ -56,17 +56,38 @@ def read_playbook(file: Path) -> Playbook:
     Raises:
         PlaybookError: it can't be read, or something in it is wrong; the message begins with the file.
     """
+    text = _source_of(file)
     try:
-        name = str(file)
-        return Playbook.parse(shipped_text(name) if name in shipped_playbooks() else file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        shipped = ", ".join(shipped_playbooks())
-        raise PlaybookError(f"{str(file)!r}: can't be read: {error}; write a file, or one of {shipped}") from error
+        return Playbook.parse(text)
     except PlaybookError as error:
         raise PlaybookError(f"{str(file)!r}: {error}") from error
 
 
-def dial_terms(settings: Settings, playbook: Playbook) -> DialTerms | None:
+def playbook_text(file: Path) -> str:
+    """Return the YAML of a playbook of the user's, or of a shipped one by its name, once it is known to be usable.
+
+    Raises:
+        PlaybookError: it can't be read, or something in it is wrong; the message begins with the file.
+    """
+    read_playbook(file)
+    return _source_of(file)
+
+
+def _source_of(file: Path) -> str:
+    """Return the YAML of a playbook of the user's, or of a shipped one by its name, as it stands there.
+
+    Raises:
+        PlaybookError: it can't be read; the message begins with the file.
+    """
+    try:
+        name = str(file)
+        return shipped_text(name) if name in shipped_playbooks() else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        shipped = ", ".join(shipped_playbooks())
+        raise PlaybookError(f"{str(file)!r}: can't be read: {error}; write a file, or one of {shipped}") from error
+
+
+def dial_terms(settings: Settings) -> DialTerms | None:
     """Return how calls are placed; None where no number of ours is set to place them from."""
     dial = settings.dial
     caller_id = dial.caller_id or settings.twilio.phone_number
@@ -86,7 +107,6 @@ def dial_terms(settings: Settings, playbook: Playbook) -> DialTerms | None:
         time_limit_s=round(settings.call.max_call_s) + LAST_WORDS_S,
         detection=MachineDetection.END if dial.amd.asks_carrier else MachineDetection.OFF,
         listens=dial.amd.listens,
-        leaves_messages=bool(playbook.voicemail),
     )
 
 

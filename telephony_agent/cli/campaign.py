@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
+from telephony_agent.cli.build import playbook_text
 from telephony_agent.client import AgentClient, client_at
 from telephony_agent.sales.campaign import ABANDONED_SHARE
 from telephony_agent.store import ImportRefused
@@ -68,6 +69,10 @@ def start(
             help="When to call again, e.g. busy:15m:3, failed:1h or voicemail:never. Repeat it for more.",
         ),
     ] = None,
+    playbook: Annotated[
+        Path | None,
+        typer.Option("--playbook", metavar="FILE", help="Call by this playbook, not the agent's: a file, or a name."),
+    ] = None,
     source: Annotated[str, typer.Option("--source", help="The source of the rows that name none.")] = "",
     follow: Annotated[
         bool, typer.Option("--follow/--no-follow", help="Show how it goes until it is over; Ctrl-C only looks away.")
@@ -78,12 +83,13 @@ def start(
 ) -> None:
     """Begin a campaign; `campaign FILE.csv` is short for it. Exits with 1 if rows were refused or it was held."""
     people = {"csv": _text_of(file), "source": source}
+    text = playbook_text(playbook) if playbook is not None else None
     console = Console(stderr=as_json)
     with client_at(url, api_token) as api:
         if dry_run:
             _show_check(api.ask("POST", "/campaigns/check", json=people), console, as_json=as_json)
             return
-        options = {"name": name or file.stem, "pace": pace, "at_once": at_once, "retry": retry or []}
+        options = {"name": name or file.stem, "pace": pace, "at_once": at_once, "retry": retry or [], "playbook": text}
         begun = api.ask("POST", "/campaigns", json={**people, **options})
         _show_refused_rows(begun["refused_rows"])
         last = _followed(api, begun, console) if follow else begun
@@ -144,6 +150,14 @@ def resume(campaign_id: CampaignId, url: Url = "", api_token: ApiToken = "") -> 
 def stop(campaign_id: CampaignId, url: Url = "", api_token: ApiToken = "") -> None:
     """Begin no more calls, ever; live ones go on."""
     _changed(client_at(url, api_token), campaign_id, "stop")
+
+
+@app.command()
+def delete(campaign_id: CampaignId, url: Url = "", api_token: ApiToken = "") -> None:
+    """Delete a campaign that is over; its leads and their calls stay."""
+    with client_at(url, api_token) as api:
+        told = api.ask("DELETE", f"/campaigns/{campaign_id}")
+    typer.echo(f"Campaign {campaign_id} ({told['name']}) is deleted.")
 
 
 def _changed(client: AgentClient, campaign_id: int, change: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from telephony_agent.cli.build import playbook_text
 from telephony_agent.client import AgentClient, CallReport, DialRefused, client_at
 
 _FIXES = {
@@ -37,6 +39,10 @@ def dial(
     zone: Annotated[
         str, typer.Option("--zone", metavar="ZONE", help="Their time zone, where the number doesn't tell it.")
     ] = "",
+    playbook: Annotated[
+        Path | None,
+        typer.Option("--playbook", metavar="FILE", help="Call by this playbook, not the agent's: a file, or a name."),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Show the call until it is over.")] = True,
     url: Annotated[
         str, typer.Option("--url", help="Where the agent runs; else where AGENT_HOST and AGENT_PORT say.")
@@ -50,9 +56,10 @@ def dial(
     if bool(number) == (lead is not None):
         raise typer.BadParameter("give a number, or --lead, one of the two", param_hint="NUMBER")
     console = Console()
+    text = playbook_text(playbook) if playbook is not None else ""
     with client_at(url, api_token) as client:
         try:
-            call_id = client.dial(number, lead_id=lead, name=name, consent=consent, zone=zone)
+            call_id = client.dial(number, lead_id=lead, name=name, consent=consent, zone=zone, playbook=text)
         except DialRefused as refused:
             console.print(f"[red]not called[/] ({escape(refused.reason)}): {escape(str(refused))}", soft_wrap=True)
             if refused.reason in _FIXES:

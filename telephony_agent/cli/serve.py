@@ -7,6 +7,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -31,12 +32,15 @@ from telephony_agent.cli.chores import Chores
 from telephony_agent.cli.identity import server_identity
 from telephony_agent.cli.tunnel import tunnelled
 from telephony_agent.cli.workers import Workers
+from telephony_agent.core.call_terms import CallRules
 from telephony_agent.errors import SettingError, TelephonyAgentError
-from telephony_agent.live.call_sessions import opening
+from telephony_agent.live.announcing import render_announcements
+from telephony_agent.live.call import CallTerms
 from telephony_agent.live.campaign import CampaignDesk
 from telephony_agent.live.dialler import Dialler
-from telephony_agent.live.engine_room import EngineRoom, render_announcements
+from telephony_agent.live.engine_room import EngineRoom
 from telephony_agent.live.last_words import LastWords
+from telephony_agent.live.playbook_shelf import PlaybookShelf, TermsShelf
 from telephony_agent.live.sales_desk import SalesDesk
 from telephony_agent.live.switchboard import GOODBYE_S, Switchboard
 from telephony_agent.live.text_call import TextTerms
@@ -124,7 +128,8 @@ class AgentServer:
             self._playbook, can_transfer=bool(self._site.transfer_number), recorded=settings.store.record
         )
         self._store = build_store(settings, worker)
-        self._dial_terms = dial_terms(settings, self._playbook)
+        self._playbooks = self._site.playbooks = PlaybookShelf(self._desk, self._store)
+        self._dial_terms = dial_terms(settings)
         self._carrier = (
             TwilioCarrier(settings.twilio, settings.server.twilio_api_url) if self._dial_terms is not None else None
         )
@@ -193,7 +198,9 @@ class AgentServer:
         settings = self._settings
         try:
             await self._store.open()
-            for call_id in await self._store.recover(datetime.now(UTC), LastWords(self._desk, self._carrier).retell):
+            await self._playbooks.keep_own(datetime.now(UTC))
+            last_words = LastWords(self._playbooks, self._carrier)
+            for call_id in await self._store.recover(datetime.now(UTC), last_words.retell):
                 logger.bind(call_sid=call_id).warning("A call of a server that died was concluded")
             if self._is_first:
                 self._chores.start()
@@ -201,31 +208,29 @@ class AgentServer:
                 self._load_room, settings.model, settings.call, self._site.metrics, self._toolbox
             )
             announcements = await asyncio.to_thread(
-                render_announcements,
-                self._playbook,
-                room.engines.synthesizer,
-                untaken=self._desk.untaken,
-                dials=self._dial_terms is not None,
-                recording_notice=self._desk.recording_notice,
+                render_announcements, self._desk, room.engines.synthesizer, dials=self._dial_terms is not None
             )
-            read_ahead = opening(self._playbook.system_prompt(), announcements)
+            terms = CallTerms(
+                announcements,
+                Phrasebook.shipped(self._playbook.language).protecting(self._desk.recording_notice),
+                self._playbook.system_prompt(),
+                CallRules(),
+                self._desk,
+            )
             # Read once for all: the sessions of all calls begin with this memory.
-            await asyncio.to_thread(room.rehearse, read_ahead)
+            await asyncio.to_thread(room.rehearse, terms.opening)
             judge = await asyncio.to_thread(
-                turn_judge, settings.call, self._playbook.language, room.engines.responder, read_ahead
+                turn_judge, settings.call, self._playbook.language, room.engines.responder, terms.opening
             )
+            terms = replace(terms, rules=call_rules(settings.call, judge))
         except TelephonyAgentError as error:
             self.failure = error
             self._uvicorn.should_exit = True
             return None
         self._site.switchboard = Switchboard(
             room,
-            announcements,
-            self._playbook.system_prompt(),
-            Phrasebook.shipped(self._playbook.language).protecting(self._desk.recording_notice),
-            call_rules(settings.call, judge),
+            terms,
             max_calls=settings.server.max_calls,
-            desk=self._desk,
             takes_notes=self._takes_notes,
             watch=Watch(
                 self._site.metrics,
@@ -237,7 +242,12 @@ class AgentServer:
         )
         if self._carrier is not None and self._dial_terms is not None:
             self._site.dialler = Dialler(
-                self._carrier, self._store, self._site.switchboard, self._dial_terms, self._site.url
+                self._carrier,
+                self._store,
+                self._site.switchboard,
+                self._dial_terms,
+                self._site.url,
+                playbooks=TermsShelf(room, terms, self._playbooks, dials=True),
             )
             if self._is_first:
                 self._site.campaigns = CampaignDesk(self._site.dialler, self._store, self._dial_terms.policy)

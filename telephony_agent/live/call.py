@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from telephony_agent.core.call_flow import CallFlow
-from telephony_agent.core.call_terms import Announcements, CallPolicy
+from telephony_agent.core.call_terms import Announcements, CallPolicy, CallRules
 from telephony_agent.core.events import EndReason, Opening
 from telephony_agent.core.media_stream import CallSid
-from telephony_agent.engines.base import ReplySession
+from telephony_agent.engines.base import Message, ReplySession
 from telephony_agent.live.call_book import CallBook
 from telephony_agent.live.leg import Leg
+from telephony_agent.live.sales_desk import SalesDesk
 from telephony_agent.live.watch import CallWatch
 from telephony_agent.sales import handover
 from telephony_agent.sales.guide import Guide
@@ -45,10 +46,24 @@ class After(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallTerms:
-    """What differs between the calls of a server: the fixed words, and what is made of the other party's."""
+    """What calls by one playbook have in common."""
 
     said: Announcements
+    """The fixed words."""
     policy: CallPolicy
+    """What is made of the other party's words."""
+    system_prompt: str
+    rules: CallRules
+    desk: SalesDesk | None = None
+    """Gives each call its guide; without one everything is left to the model."""
+
+    @property
+    def opening(self) -> list[Message]:
+        """What every conversation begins with: what a responder may read before anybody calls."""
+        return [
+            Message(role="system", content=self.system_prompt),
+            Message(role="assistant", content=self.said.greeting.text),
+        ]
 
 
 @dataclass(slots=True)
@@ -102,6 +117,11 @@ class Call:
     def dialled(self) -> bool:
         """Whether it was placed from here: its dialler sees to its end."""
         return self.call_id != self.call_sid
+
+    @property
+    def playbook_id(self) -> str:
+        """Of the playbook that it is made by; empty without one."""
+        return self.terms.desk.playbook_id if self.terms.desk is not None else ""
 
     @property
     def whisper(self) -> str:

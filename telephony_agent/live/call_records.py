@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from loguru import logger
 
-from telephony_agent.core.call_terms import CallRules
 from telephony_agent.core.events import EndReason
 from telephony_agent.core.media_stream import Started
 from telephony_agent.core.trace import header_of
@@ -22,10 +21,8 @@ from telephony_agent.store import NewCall
 class CallRecords:
     """Keeps the records of all calls. Nothing here changes what a call does."""
 
-    def __init__(self, watch: Watch, rules: CallRules) -> None:
-        """``rules`` are what every trace tells of its call."""
+    def __init__(self, watch: Watch) -> None:
         self._watch = watch
-        self._rules = rules
 
     def open(self, call: Call, new: NewCall | None = None) -> None:
         """Begin the book of a call, where books are kept; ``new`` is what it begins with if we place the call."""
@@ -41,7 +38,7 @@ class CallRecords:
             call.watch.stream_began(log, recording)
             return call.watch
         told = call.setting.as_data() if call.setting is not None else {}
-        header = header_of(self._rules, call.terms.said, call.terms.policy, told)
+        header = header_of(call.terms.rules, call.terms.said, call.terms.policy, told)
         trace = traces.open(call.call_id, header) if traces is not None else None
         call.watch = CallWatch(self._watch, log, trace, call.book, recording)
         return call.watch
@@ -74,4 +71,5 @@ def _new_call(call: Call) -> NewCall:
         number=call.to_number if outbound else call.from_number,
         our_number=call.from_number if outbound else call.to_number,
         call_sid=call.call_sid,
+        playbook_id=call.playbook_id,
     )

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from loguru import logger
 
-from telephony_agent.core.call_terms import Announcements
 from telephony_agent.engines.base import Message
 from telephony_agent.live.call import Call
 from telephony_agent.live.engine_room import EngineRoom
@@ -17,14 +16,6 @@ from telephony_agent.live.lanes import Job
 from telephony_agent.live.places import TOKEN_LIFE_S
 
 CLOSE_WITHIN_S = 60.0
-
-
-def opening(system_prompt: str, announcements: Announcements) -> list[Message]:
-    """Return what every conversation begins with: what a responder may read before anybody calls."""
-    return [
-        Message(role="system", content=system_prompt),
-        Message(role="assistant", content=announcements.greeting.text),
-    ]
 
 
 class CallSessions:

@@ -28,6 +28,7 @@ from typing import Any, Protocol, TypeVar
 
 from loguru import logger
 
+from telephony_agent.live.campaign_tally import CampaignTally
 from telephony_agent.live.campaign_verdict import verdict_of
 from telephony_agent.live.dialler import DialAnswer, new_call_id
 from telephony_agent.live.stored_lead import lead_of
@@ -68,7 +69,9 @@ T = TypeVar("T")
 class Dials(Protocol):
     """What campaigns ask of a dialler (``live.dialler``)."""
 
-    async def dial(self, lead: Lead, lead_id: int | None = None, *, call_id: str = "") -> DialAnswer:
+    async def dial(
+        self, lead: Lead, lead_id: int | None = None, *, call_id: str = "", playbook_id: str = ""
+    ) -> DialAnswer:
         """Ring a lead, if that is allowed and somebody could talk to them now."""
         ...
 
@@ -101,12 +104,18 @@ class CampaignDesk:
     ) -> None:
         self.policy = policy
         self.clock = clock
+        self.tally = CampaignTally()
         self._dials = dials
         self._store = store
         self._pace = Pace()
         self._runs: dict[int, CampaignRun] = {}
         self._starting = asyncio.Lock()
         self._closed = False
+
+    @property
+    def live(self) -> int:
+        """How many calls go on, from the moment a lead's turn comes to when its call is settled."""
+        return sum(run.live for run in self._runs.values())
 
     async def start(self) -> None:
         """Settle what an earlier server left half done, and go on with the campaigns that run.
@@ -191,7 +200,7 @@ class CampaignDesk:
             if run is None:
                 waiting = await self._store.campaigns.waiting(record.id)
                 plan = CampaignPlan(waiting, per_s=record.new.per_s, at_once=record.new.at_once, pace=self._pace)
-                run = CampaignRun(record, plan, self._dials, self._store, self.policy, self.clock)
+                run = CampaignRun(record, plan, self._dials, self._store, self.policy, self.clock, self.tally)
                 run.on_end = lambda: self._runs.pop(record.id, None)
                 self._runs[record.id] = run
                 await run.start()
@@ -210,22 +219,30 @@ class CampaignRun:
         store: Store,
         policy: DialPolicy,
         clock: Callable[[], datetime],
+        tally: CampaignTally,
     ) -> None:
         self.on_end: Callable[[], object] = lambda: None
         """Called when the campaign is over."""
         self.stopped = False
         """Whether it is over with its last live call; set it before ``running``."""
         self._id = record.id
+        self._playbook_id = record.new.playbook_id
         self._rules = RetryRules.from_data(record.new.retries)
         self._plan = plan
         self._dials = dials
         self._store = store
         self._policy = policy
         self._clock = clock
+        self._tally = tally
         self._running = False
         self._happened = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = logger.bind(campaign=record.id)
+
+    @property
+    def live(self) -> int:
+        """How many of its calls go on."""
+        return len(self._plan.live)
 
     @property
     def running(self) -> bool:
@@ -292,11 +309,13 @@ class CampaignRun:
             return
         except LeadError as error:
             await self._store.campaigns.refuse(self._id, lead_id, now, reason=error.code, detail=str(error))
+            self._tally.refused(error.code)
             self._plan.not_dialled(lead_id, now, None)
             return
         opens = next_opening(lead.zone, lead.phone, now, self._policy)
         if opens is not None and opens > now:
             await self._store.campaigns.wait(self._id, lead_id, opens, now, reason="outside_hours")
+            self._tally.refused("outside_hours")
             self._plan.not_dialled(lead_id, now, opens)
         elif await self._store.campaigns.claim(self._id, lead_id, call_id, now):
             self._begin(self._call(lead, lead_id, call_id))
@@ -311,7 +330,7 @@ class CampaignRun:
 
     async def _call(self, lead: Lead, lead_id: int, call_id: str) -> None:
         """Have a call placed, and follow it to its end."""
-        answer = await self._dials.dial(lead, lead_id, call_id=call_id)
+        answer = await self._dials.dial(lead, lead_id, call_id=call_id, playbook_id=self._playbook_id)
         if answer.call_id:
             await self._settle(lead_id, call_id)
         else:
@@ -332,6 +351,7 @@ class CampaignRun:
             await self._store.campaigns.refuse(self._id, lead_id, now, reason=reason, detail=detail, call_id=call_id)
             self._log.bind(lead=lead_id, reason=reason).info("A lead is not called")
             self._plan.over(lead_id)
+        self._tally.refused(reason)
 
     async def _settle(self, lead_id: int, call_id: str) -> None:
         """Wait for a call's end, and write down what follows."""
@@ -357,7 +377,10 @@ class CampaignRun:
             return True
         if told.call.outcome is None:
             return False
-        settlement = await self._store.campaigns.settle(self._id, lead_id, call_id, verdict_of(told, self._rules), now)
+        verdict = verdict_of(told, self._rules)
+        settlement = await self._store.campaigns.settle(self._id, lead_id, call_id, verdict, now)
+        if settlement is not None:
+            self._tally.settled(verdict)
         self._plan.place_free()
         if settlement is not None and settlement.again_at is not None:
             self._plan.again(lead_id, settlement.again_at)

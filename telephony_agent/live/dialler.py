@@ -32,10 +32,12 @@ from typing import Any, TypeVar
 from loguru import logger
 
 from telephony_agent.carrier.carrier import Carrier, Dial, MachineDetection, PlacedCall
-from telephony_agent.errors import CarrierError, CarrierRejected, CarrierUnreachable
-from telephony_agent.live.call import Call, CallState
+from telephony_agent.errors import CarrierError, CarrierRejected, CarrierUnreachable, PlaybookError
+from telephony_agent.live.call import Call, CallState, CallTerms
+from telephony_agent.live.playbook_shelf import TermsShelf
 from telephony_agent.live.sales_desk import zone_of
 from telephony_agent.live.switchboard import Switchboard
+from telephony_agent.sales.campaign import NO_PLACE, PLAYBOOK
 from telephony_agent.sales.compliance import DialPolicy, may_dial
 from telephony_agent.sales.disposition import LineResult
 from telephony_agent.sales.lead import Lead
@@ -72,7 +74,6 @@ class DialTerms:
         time_limit_s: after which the carrier ends a call, whatever happens.
         detection: whether the carrier listens for a machine.
         listens: whether we do.
-        leaves_messages: whether a mailbox gets one, at most one a lead and day.
         patience_s: how long after the last ring the carrier is asked, if it has said nothing itself.
     """
 
@@ -83,7 +84,6 @@ class DialTerms:
     time_limit_s: int = 1860
     detection: MachineDetection = MachineDetection.END
     listens: bool = True
-    leaves_messages: bool = True
     patience_s: float = 20.0
 
 
@@ -124,6 +124,7 @@ class Dialler:
         terms: DialTerms,
         url: Callable[[str], str],
         *,
+        playbooks: TermsShelf | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Take what it needs.
@@ -134,6 +135,7 @@ class Dialler:
             switchboard: talks to whoever answers; it must have a sales desk.
             terms: how calls are placed.
             url: the public URL of a path.
+            playbooks: the playbooks that calls may be made by; without them, by the switchboard's only.
             clock: the time in UTC.
         """
         self._carrier = carrier
@@ -141,18 +143,22 @@ class Dialler:
         self._switchboard = switchboard
         self._terms = terms
         self._url = url
+        self._playbooks = playbooks
         self._clock = clock
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
 
-    async def dial(self, lead: Lead, lead_id: int | None = None, *, call_id: str = "") -> DialAnswer:
+    async def dial(
+        self, lead: Lead, lead_id: int | None = None, *, call_id: str = "", playbook_id: str = ""
+    ) -> DialAnswer:
         """Ring a lead, if that is allowed and somebody could talk to them now.
 
         ``lead_id`` is the store's, where the lead is stored. ``call_id`` is for whoever must know it before the call
-        exists (``new_call_id``). A "no" is an answer, never an exception. The call's outcome comes by ``finished``.
+        exists (``new_call_id``). ``playbook_id`` is of a playbook on the shelf, by which the call is made. A "no" is an
+        answer, never an exception. The call's outcome comes by ``finished``.
         """
         # A caller who goes away must not leave a call half placed.
-        return await asyncio.shield(self._begin(self._dial(lead, lead_id, call_id or new_call_id())))
+        return await asyncio.shield(self._begin(self._dial(lead, lead_id, call_id or new_call_id(), playbook_id)))
 
     async def finished(self, call_id: str) -> Outcome:
         """Wait for the end of a call that was dialled lately, and return what came of it.
@@ -181,17 +187,18 @@ class Dialler:
 
     # ------------------------------------------------------------------ the gates
 
-    async def _dial(self, lead: Lead, lead_id: int | None, call_id: str) -> DialAnswer:
+    async def _dial(self, lead: Lead, lead_id: int | None, call_id: str, playbook_id: str) -> DialAnswer:
         now = self._clock()
         zone = lead.zone or zone_of(lead.phone)
         try:
             refused = await self._ask_law(lead, lead_id, zone, now)
             if refused is not None:
                 return refused
-            leaves_message = self._terms.leaves_messages and not await self._has_message(lead, lead_id, zone, now)
-            call = self._hold(call_id, lead, lead_id, leaves_message=leaves_message)
+            leaves_message = not await self._has_message(lead, lead_id, zone, now)
+            terms = await self._playbooks.find(playbook_id) if self._playbooks is not None else None
+            call = self._hold(call_id, lead, lead_id, terms, leaves_message=leaves_message)
             if call is None:
-                return DialAnswer(reason="no_place", detail="all places are taken; try again when a call has ended")
+                return DialAnswer(reason=NO_PLACE, detail="all places are taken; try again when a call has ended")
             exists = False
             try:
                 refused = await self._reserve(call, zone, now)
@@ -200,6 +207,8 @@ class Dialler:
                 # Also when the database is gone: a place must not be held for a call that is none.
                 if not exists:
                     self._switchboard.release(call)
+        except PlaybookError as error:
+            return DialAnswer(reason=PLAYBOOK, detail=f"playbook: {error}")
         except (NumberError, StoreUnavailable) as error:
             return DialAnswer(reason="store", detail=str(error))
         return refused or await self._place(call)
@@ -219,13 +228,16 @@ class Dialler:
         day = local_day(now, zone)
         return day is None or await self._store.dialling.voicemails_on(day, lead.phone, lead_id) > 0
 
-    def _hold(self, call_id: str, lead: Lead, lead_id: int | None, *, leaves_message: bool) -> Call | None:
+    def _hold(
+        self, call_id: str, lead: Lead, lead_id: int | None, terms: CallTerms | None, *, leaves_message: bool
+    ) -> Call | None:
         if self._closed or not self._switchboard.ready:
             return None
         return self._switchboard.hold(
             call_id,
             lead,
             lead_id,
+            terms,
             our_number=self._terms.caller_id,
             leaves_message=leaves_message,
             listens=self._terms.listens,
@@ -239,6 +251,7 @@ class Dialler:
             number=call.to_number,
             our_number=call.from_number,
             lead_id=call.lead_id,
+            playbook_id=call.playbook_id,
         )
         reservation = await self._store.dialling.reserve_dial(
             new,

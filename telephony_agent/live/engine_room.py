@@ -12,15 +12,11 @@ from itertools import islice
 from loguru import logger
 
 from telephony_agent.audio import SAMPLE_RATE, decode_mulaw, to_telephone
-from telephony_agent.core.call_terms import Announcement, Announcements
 from telephony_agent.core.events import Stage
 from telephony_agent.engines.base import Message, Responder, Synthesizer, Transcriber, VoiceDetector
-from telephony_agent.errors import SynthesisError
 from telephony_agent.live.capacity import Capacity, JobTimes, Rehearsal
 from telephony_agent.live.lanes import Lane
 from telephony_agent.live.tool_room import ToolRoom
-from telephony_agent.sales.playbook import Playbook
-from telephony_agent.sales.words import with_notice
 from telephony_agent.telemetry import Metrics
 
 REHEARSED_LINE = "Could you tell me how much that is a month?"
@@ -168,47 +164,3 @@ def speak(synthesizer: Synthesizer, text: str, cancelled: Callable[[], bool] = l
     """
     pcm = b"".join(synthesizer.synthesize(text, cancelled))
     return to_telephone(pcm, synthesizer.sample_rate) if pcm else b""
-
-
-def render_announcements(
-    playbook: Playbook,
-    synthesizer: Synthesizer,
-    *,
-    untaken: str = "",
-    dials: bool = False,
-    recording_notice: str = "",
-) -> Announcements:
-    """Speak the playbook's fixed words ahead of all calls. Blocks.
-
-    Args:
-        playbook: has the words.
-        synthesizer: speaks them.
-        untaken: what a caller is told whose call no person took; empty where there is nobody who might have.
-        dials: whether people are called: then there are words for a call screening, and for a mailbox.
-        recording_notice: what the greeting says of the recording; empty where there is none.
-
-    Raises:
-        SynthesisError: the engine failed, or an announcement holds nothing that can be heard.
-    """
-
-    def render(text: str) -> Announcement:
-        audio = speak(synthesizer, text)
-        if not audio:
-            raise SynthesisError(f"the announcement {text!r} came out silent; change it in the playbook")
-        return Announcement(text, audio)
-
-    return Announcements(
-        greeting=render(with_notice(playbook.greeting, recording_notice)),
-        not_understood=render(playbook.not_understood),
-        apology=render(playbook.apology),
-        reprompts=tuple(render(text) for text in playbook.reprompts),
-        fillers=tuple(render(text) for text in playbook.fillers),
-        silence_goodbye=render(playbook.silence_goodbye),
-        time_up=render(playbook.goodbye),
-        fault_goodbye=render(playbook.fault_goodbye),
-        transfer=render(playbook.transfer) if untaken else None,
-        untaken=render(untaken) if untaken else None,
-        reconnected=render(playbook.reconnected),
-        introduction=render(playbook.introduction) if dials else None,
-        voicemail=render(playbook.voicemail) if dials and playbook.voicemail else None,
-    )

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from loguru import logger
 
@@ -28,6 +28,7 @@ LOST_AFTER_S = 2.0
 MAX_LOST = 3
 """With more threads lost than this, the lane no longer counts as healthy and new calls are refused."""
 
+T = TypeVar("T")
 Work = Callable[["Job"], None]
 
 
@@ -152,6 +153,29 @@ class Lane:
         self._open = {job, *(other for other in self._open if other.pending)}
         self._queue.put(job)
         return job
+
+    async def run(self, work: Callable[[Callable[[], bool]], T], *, deadline_s: float) -> T:
+        """Do a piece of work and return what it returns. ``work`` is given what tells whether it is no longer wanted.
+
+        Raises:
+            DeadlineMissedError: it was not done in time; besides, what ``work`` raises.
+        """
+        result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        def settle(error: Exception | None) -> None:
+            if error is not None and not result.done():
+                result.set_exception(error)
+
+        job = self.submit(
+            lambda job: job.emit(work(job.cancelled)),
+            deadline_s=deadline_s,
+            on_item=result.set_result,
+            on_end=settle,
+        )
+        try:
+            return await result
+        finally:
+            job.cancel()
 
     def close(self) -> None:
         """Let the threads end once they are free. Jobs that still wait are dropped."""

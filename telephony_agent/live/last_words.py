@@ -7,10 +7,11 @@ from datetime import timedelta
 from loguru import logger
 
 from telephony_agent.carrier.carrier import Carrier, PlacedCall
-from telephony_agent.errors import CarrierError, CarrierUnreachable
+from telephony_agent.errors import CarrierError, CarrierUnreachable, PlaybookError
+from telephony_agent.live.line_results import UNANSWERED
+from telephony_agent.live.playbook_shelf import PlaybookShelf
 from telephony_agent.live.retelling import retold
 from telephony_agent.live.sales_desk import SalesDesk
-from telephony_agent.live.switchboard import UNANSWERED
 from telephony_agent.sales.disposition import LineResult
 from telephony_agent.store import CallRecord, Outcome, Transcript
 
@@ -20,9 +21,9 @@ CLOCK_SLACK = timedelta(seconds=5)
 class LastWords:
     """Retells calls that were cut short, with the carrier's word on those that we placed; for ``Store.recover``."""
 
-    def __init__(self, desk: SalesDesk, carrier: Carrier | None) -> None:
+    def __init__(self, desks: PlaybookShelf, carrier: Carrier | None) -> None:
         """Without a carrier nobody is asked."""
-        self._desk = desk
+        self._desks = desks
         self._carrier = carrier
 
     async def retell(self, told: Transcript) -> Outcome | None:
@@ -32,7 +33,17 @@ class LastWords:
         """
         call = told.call
         asked = call.call.direction == "outbound" and call.answered_at is None
-        return retold(told, self._desk, await self._line_result(call) if asked else None)
+        desk = await self._desk_of(call)
+        return retold(told, desk, await self._line_result(call) if asked else None)
+
+    async def _desk_of(self, record: CallRecord) -> SalesDesk:
+        """Return the desk of the playbook that a call was made by, or of ours where that one is gone."""
+        call = record.call
+        try:
+            return await self._desks.find(call.playbook_id)
+        except PlaybookError as error:
+            logger.bind(call_id=call.call_id, error=str(error)).warning("A call is concluded by another playbook")
+            return self._desks.own
 
     async def _line_result(self, record: CallRecord) -> LineResult | None:
         if self._carrier is None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import phonenumbers
 from phonenumbers import timezone
@@ -19,12 +20,13 @@ from telephony_agent.sales.outcome import Outcome, conclude
 from telephony_agent.sales.playbook import Playbook
 from telephony_agent.sales.sales_phrases import SalesPhrases
 
+_ID_LENGTH = 16
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
 UNKNOWN_ZONE = "UTC"
 
 
 class SalesDesk:
-    """What all calls of a server share on the sales side."""
+    """What all calls by one playbook share on the sales side."""
 
     def __init__(self, playbook: Playbook, *, can_transfer: bool = False, recorded: bool = False) -> None:
         """Read the phrases of the playbook's language.
@@ -32,15 +34,26 @@ class SalesDesk:
         Raises:
             PlaybookError: there are none.
         """
-        self._playbook = playbook
+        self.playbook = playbook
+        self.playbook_text = playbook.as_json()
+        self.playbook_id = hashlib.sha256(self.playbook_text.encode()).hexdigest()[:_ID_LENGTH]
+        """Of this playbook and no other: it is made of its text."""
         self._phrases = SalesPhrases.shipped(playbook.language)
         self._can_transfer = can_transfer
         self._recorded = recorded
 
+    def by(self, playbook: Playbook) -> Self:
+        """Return a desk like this one, for calls by another playbook.
+
+        Raises:
+            PlaybookError: there are no phrases in its language.
+        """
+        return type(self)(playbook, can_transfer=self._can_transfer, recorded=self._recorded)
+
     @property
     def recording_notice(self) -> str:
         """What callers are told of the recording; empty where there is none."""
-        return (self._playbook.recording_notice or self._phrases.say.recording_notice) if self._recorded else ""
+        return (self.playbook.recording_notice or self._phrases.say.recording_notice) if self._recorded else ""
 
     @property
     def untaken(self) -> str:
@@ -51,7 +64,7 @@ class SalesDesk:
         """Return what a call with this party is before it begins; a number that is none stands for nobody's."""
         phone = number if _E164.fullmatch(number) else ""
         lead = Lead(name="unknown", phone=phone)
-        return Setting(self._playbook, lead, zone_of(phone), recorded=self._recorded, can_transfer=self._can_transfer)
+        return Setting(self.playbook, lead, zone_of(phone), recorded=self._recorded, can_transfer=self._can_transfer)
 
     def setting_of(self, lead: Lead) -> Setting:
         """Return what a call to a lead is before it begins."""

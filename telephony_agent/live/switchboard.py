@@ -10,25 +10,23 @@ person takes it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from types import MappingProxyType
 
 from loguru import logger
 
-from telephony_agent.core.call_terms import Announcements, CallPolicy, CallRules
 from telephony_agent.core.events import AnswererJudged, CallerLeft, EndReason, EndRequested, Opening
 from telephony_agent.core.media_stream import CallSid, MediaStream, Started
 from telephony_agent.errors import TelephonyAgentError
 from telephony_agent.live.call import After, Call, CallState, CallTerms
 from telephony_agent.live.call_maker import CallMaker
 from telephony_agent.live.call_records import CallRecords
-from telephony_agent.live.call_sessions import CallSessions, opening
+from telephony_agent.live.call_sessions import CallSessions
 from telephony_agent.live.engine_room import EngineRoom
 from telephony_agent.live.leg import Leg
+from telephony_agent.live.line_results import FINAL_STATUSES, UNANSWERED
 from telephony_agent.live.places import Places
-from telephony_agent.live.sales_desk import SalesDesk
 from telephony_agent.live.second_streams import SecondStreams
 from telephony_agent.live.watch import Watch
 from telephony_agent.sales.disposition import LineResult
@@ -38,19 +36,6 @@ from telephony_agent.store import NewCall
 LINGER_S = 2.0
 GOODBYE_S = 10.0
 """How long the last words of a call may take when the server stops."""
-FINAL_STATUSES = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
-UNANSWERED: Mapping[str, LineResult] = MappingProxyType(
-    {
-        "busy": LineResult.BUSY,
-        "no-answer": LineResult.NO_ANSWER,
-        "failed": LineResult.FAILED,
-        # We gave it up before anybody answered.
-        "canceled": LineResult.NO_ANSWER,
-        # Somebody answered, and the carrier could not ask us what to do.
-        "completed": LineResult.ABANDONED,
-    }
-)
-"""What the carrier's last word on a call that we placed means, where nobody was talked to."""
 
 
 class RequestRefusedError(TelephonyAgentError):
@@ -65,31 +50,25 @@ class Switchboard:
     def __init__(
         self,
         room: EngineRoom,
-        announcements: Announcements,
-        system_prompt: str,
-        policy: CallPolicy,
-        rules: CallRules,
+        terms: CallTerms,
         *,
         max_calls: int,
         watch: Watch | None = None,
-        desk: SalesDesk | None = None,
         takes_notes: bool = False,
     ) -> None:
         """Take the parts of a server.
 
         Args:
+            terms: of the calls that come in, and of those that we place by no other playbook.
             max_calls: the hard cap, 0 for none.
-            desk: gives each call its guide; without one everything is left to the model.
             takes_notes: whether the model understands the guide's notes.
         """
         self._room = room
-        self._announcements = announcements
-        self._policy = policy
-        self._opening = opening(system_prompt, announcements)
-        self._maker = CallMaker(room.engines.responder, system_prompt, rules, desk=desk, takes_notes=takes_notes)
+        self._terms = terms
+        self._maker = CallMaker(room.engines.responder, takes_notes=takes_notes)
         self._sessions = CallSessions(room)
         watch = watch or Watch()
-        self._records = CallRecords(watch, rules)
+        self._records = CallRecords(watch)
         self._places = Places(room.capacity, watch.metrics, max_calls=max_calls)
         self._second_streams = SecondStreams(self._places, self._sessions, self.end)
         self._idle = asyncio.Event()
@@ -143,8 +122,7 @@ class Switchboard:
         if call is None or call.state is CallState.ENDED:
             if not self._places.has_room(sid, now):
                 return None
-            terms = CallTerms(self._announcements, self._policy)
-            call = self._maker.from_carrier(sid, direction, from_number, to_number, terms=terms)
+            call = self._maker.from_carrier(sid, direction, from_number, to_number, self._terms)
             self._records.open(call)
             self._place(call)
         self.name(call, sid)
@@ -152,7 +130,15 @@ class Switchboard:
         return self._places.give_token(call)
 
     def hold(
-        self, call_id: str, lead: Lead, lead_id: int | None, *, our_number: str, leaves_message: bool, listens: bool
+        self,
+        call_id: str,
+        lead: Lead,
+        lead_id: int | None,
+        terms: CallTerms | None = None,
+        *,
+        our_number: str,
+        leaves_message: bool,
+        listens: bool,
     ) -> Call | None:
         """Hold a place for a call that is to be placed; None when there is none. ``begin`` or ``release`` it next.
 
@@ -160,6 +146,7 @@ class Switchboard:
             call_id: our own, unique for good.
             lead: whom we call.
             lead_id: the store's, where the lead is stored.
+            terms: of a playbook of its own; None: the server's.
             our_number: what the called party sees.
             leaves_message: whether a mailbox gets one.
             listens: whether machines are known by their words and their beep; else only the carrier tells.
@@ -168,9 +155,10 @@ class Switchboard:
         self._forget(now)
         if not self._places.has_room(call_id, now):
             return None
-        said = self._announcements if leaves_message else replace(self._announcements, voicemail=None)
-        policy = self._policy if listens else self._policy.deaf_to_machines()
-        call = self._maker.to_lead(call_id, lead, our_number=our_number, terms=CallTerms(said, policy))
+        terms = terms or self._terms
+        said = terms.said if leaves_message else replace(terms.said, voicemail=None)
+        policy = terms.policy if listens else terms.policy.deaf_to_machines()
+        call = self._maker.to_lead(call_id, lead, our_number, replace(terms, said=said, policy=policy))
         call.hears_machines = listens
         call.lead_id = lead_id
         call.opening = Opening.ANSWERED
@@ -353,7 +341,7 @@ class Switchboard:
             raise RequestRefusedError("the call is not live: it has not been answered yet, or is over")
         if call.flow.leaving:
             raise RequestRefusedError("the call is ending already")
-        if reason is EndReason.TRANSFER and self._announcements.transfer is None:
+        if reason is EndReason.TRANSFER and call.terms.said.transfer is None:
             raise RequestRefusedError("there is nobody to hand the call over to; set AGENT_TRANSFER_NUMBER")
         logger.bind(call_sid=call.call_sid, reason=reason.value).info("A call's end was requested")
         call.leg.tell(EndRequested(reason))
@@ -398,7 +386,7 @@ class Switchboard:
     def _place(self, call: Call) -> None:
         """Give a new call its place; its responder begins to read."""
         self._places.take(call)
-        self._sessions.read_ahead(call, self._opening)
+        self._sessions.read_ahead(call, call.terms.opening)
 
     def _forget(self, now: float) -> None:
         """Give up calls whose stream never came, and the oldest of those that ended."""

@@ -67,23 +67,26 @@ class TextDesk:
         self._live: dict[str, TextCall] = {}
         self._over: OrderedDict[str, TextCall] = OrderedDict()
 
-    def start(self, lead: Lead) -> TextCall:
-        """Begin a call by text with somebody.
+    def start(self, lead: Lead, desk: SalesDesk | None = None) -> TextCall:
+        """Begin a call by text with somebody, by the server's own playbook or by that of ``desk``.
 
         Raises:
             NoPlaceError: as many are live as may be, or the server goes down.
         """
         self._check_place()
-        setting = self._setting(lead)
-        guide = self._desk.guide(setting)
+        desk = desk or self._desk
+        setting = self._setting(lead, desk)
+        guide = desk.guide(setting)
         call_id = f"T{secrets.token_hex(16)}"
-        book = self._book(call_id, "text", lead, guide)
+        book = self._book(call_id, "text", lead, guide, desk)
         call = TextCall(call_id, setting, guide, self._terms, book=book, ended=self._keep)
         self._live[call_id] = call
         return call
 
-    def start_spoken(self, lead: Lead) -> SpokenCall:
-        """Begin a call by voice with somebody; its line is to be opened next.
+    def start_spoken(self, lead: Lead, desk: SalesDesk | None = None) -> SpokenCall:
+        """Begin a call by voice with somebody, by the server's own playbook or by that of ``desk``.
+
+        Its line is to be opened next.
 
         Raises:
             NoPlaceError: as many are live as may be, or the server goes down.
@@ -92,8 +95,9 @@ class TextDesk:
         if self.voice is None:
             raise NoVoiceError("channel: calls by voice are not served here; use 'text'")
         self._check_place()
-        setting = self._setting(lead)
-        guide = self._desk.guide(setting)
+        desk = desk or self._desk
+        setting = self._setting(lead, desk)
+        guide = desk.guide(setting)
         call_id = f"V{secrets.token_hex(16)}"
         call = SpokenCall(
             call_id,
@@ -101,7 +105,7 @@ class TextDesk:
             guide,
             replace(self._terms, idle_s=self.voice.idle_s),
             reconnect_s=self.voice.reconnect_s,
-            book=self._book(call_id, "voice", lead, guide),
+            book=self._book(call_id, "voice", lead, guide, desk),
             ended=self._keep,
         )
         self._live[call_id] = call
@@ -130,16 +134,22 @@ class TextDesk:
         if len(self._live) >= self._max_live:
             raise NoPlaceError(f"{self._max_live} text calls are live already; end one, or try again later")
 
-    def _setting(self, lead: Lead) -> Setting:
-        setting = self._desk.setting(lead.phone)
+    @staticmethod
+    def _setting(lead: Lead, desk: SalesDesk) -> Setting:
+        setting = desk.setting(lead.phone)
         # Without a phone nobody can be connected to a person: they are offered a call instead.
         return replace(setting, lead=lead, zone=lead.zone or setting.zone, can_transfer=False)
 
-    def _book(self, call_id: str, channel: Channel, lead: Lead, guide: Guide) -> CallBook | None:
+    def _book(self, call_id: str, channel: Channel, lead: Lead, guide: Guide, desk: SalesDesk) -> CallBook | None:
         if self._recorder is None:
             return None
         new = NewCall(
-            call_id=call_id, direction="inbound", started_at=self._terms.clock(), channel=channel, number=lead.phone
+            call_id=call_id,
+            direction="inbound",
+            started_at=self._terms.clock(),
+            channel=channel,
+            number=lead.phone,
+            playbook_id=desk.playbook_id,
         )
         book = CallBook(self._recorder.call(call_id), new, guide)
         book.answered()

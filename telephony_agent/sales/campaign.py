@@ -40,11 +40,14 @@ ABANDONED_SHARE = 0.03
 FIRST_WORDS_S = 2.0
 """Who answers hears us within this time, or the call is abandoned."""
 NO_PLACE = "no_place"
+PLAYBOOK = "playbook"
+"""The playbook of a call can't be used (any more)."""
 STOP_GAP = MappingProxyType(
     {
         NO_PLACE: timedelta(seconds=5),
         "store": timedelta(seconds=30),
         "daily_cap": timedelta(hours=1),
+        PLAYBOOK: timedelta(minutes=15),
     }
 )
 """Refusals that say nothing of the lead, and how long after them it is tried again."""

@@ -7,6 +7,7 @@ order and the wording of its parts is what pocket-qwen was trained on, so a chan
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any, Self
 
@@ -111,6 +112,23 @@ class Playbook(Part):
             return cls.model_validate(source.document)
         except ValidationError as error:
             raise PlaybookError(_explain(error, source)) from error
+
+    def as_json(self) -> str:
+        """Return all of it as JSON, for ``from_json``: the same text for equal playbooks, however they were written."""
+        return json.dumps(self.model_dump(mode="json"), ensure_ascii=False, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what ``as_json`` wrote.
+
+        Raises:
+            PlaybookError: it didn't, or an earlier version did by other rules; the message names the key.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise PlaybookError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
     @model_validator(mode="before")
     @classmethod

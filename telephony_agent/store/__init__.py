@@ -12,8 +12,9 @@ calls           one row a call; live while ``disposition`` is NULL; it is writte
 turns           what was said, one row a turn, replaced as the turn goes on              retention (transcripts), forget
 phrases         the heard ledger: our phrases, and what of each was heard                retention (transcripts), forget
 events          what happened in a call                                                  retention (transcripts), forget
-campaigns       leads to be dialled, one after another; counts of abandoned calls        never
-campaign_leads  where a lead stands in a campaign, and its latest call                   with its lead
+campaigns       leads to be dialled, one after another; counts of abandoned calls        hand, retention (calls)
+campaign_leads  where a lead stands in a campaign, and its latest call                   with its campaign or lead
+playbooks       what calls and campaigns were made by                                    retention (calls), unnamed
 deliveries      outcomes that the owner's webhook has not taken yet                      delivery, forget
 compliance      the hash-chained log                                                     never; forget erases who it was
 ==============  =======================================================================  ==============================
@@ -34,6 +35,7 @@ from telephony_agent.store.campaign_records import (
     Settlement,
     Verdict,
 )
+from telephony_agent.store.campaign_standing import Standing
 from telephony_agent.store.campaigns import Campaigns
 from telephony_agent.store.compliance_log import ComplianceLog, Head, LogEntry, Subject, Verification
 from telephony_agent.store.deliveries import Deliveries
@@ -53,6 +55,7 @@ from telephony_agent.store.lead_csv import ImportReport, RefusedRow
 from telephony_agent.store.leads import LeadFilter, Leads
 from telephony_agent.store.masking import mask_cards
 from telephony_agent.store.numbers import e164
+from telephony_agent.store.playbooks import Playbooks
 from telephony_agent.store.recorder import CallRecorder, Recorder, RecorderHealth
 from telephony_agent.store.recordings import Recording, Recordings
 from telephony_agent.store.records import (
@@ -112,6 +115,7 @@ __all__ = [
     "Outcome",
     "Page",
     "PhraseRecord",
+    "Playbooks",
     "Progress",
     "Recorder",
     "RecorderHealth",
@@ -122,6 +126,7 @@ __all__ = [
     "Retention",
     "RetentionPolicy",
     "Settlement",
+    "Standing",
     "Store",
     "StoreError",
     "StoreUnavailable",

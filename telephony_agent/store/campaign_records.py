@@ -50,12 +50,16 @@ class LeadState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewCampaign:
-    """A campaign that is to begin: pace, cap (0: none), and retry rules as ``sales.campaign`` writes them."""
+    """A campaign that is to begin: pace, cap (0: none), and retry rules as ``sales.campaign`` writes them.
+
+    ``playbook_id`` is of the playbook that its calls are made by; empty for the server's own.
+    """
 
     name: str
     per_s: float
     at_once: int
     retries: Mapping[str, Any]
+    playbook_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

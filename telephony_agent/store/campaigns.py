@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Update, exists, func, select, update
+from sqlalchemy import ColumnElement, Delete, Row, Select, Update, delete, exists, func, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -26,6 +26,7 @@ from telephony_agent.store.campaign_records import (
     Settlement,
     Verdict,
 )
+from telephony_agent.store.campaign_standing import TO_GO_ON, Standing, standing_of
 from telephony_agent.store.database import Database
 from telephony_agent.store.errors import UnknownRecord
 from telephony_agent.store.paging import decode_cursor, encode_cursor, page_size
@@ -70,6 +71,7 @@ class Campaigns:
                 period_from=now,
                 answered=0,
                 abandoned=0,
+                playbook_id=new.playbook_id,
             )
             session.add(row)
             await session.flush()
@@ -124,6 +126,23 @@ class Campaigns:
         async with self._database.write() as session:
             values = {"server": self._server} if to is CampaignState.RUNNING else {}
             return await _changed(session, statement.values(**values, state=to.value, reason=reason, updated_at=now))
+
+    async def delete(self, campaign_id: int) -> bool:
+        """Delete a campaign; its leads and their calls stay. False, and nothing happens, unless it is over.
+
+        It is over once it is finished or stopped, and the last of its calls has ended.
+        """
+        live = exists().where(
+            CampaignLeadRow.campaign_id == campaign_id, CampaignLeadRow.state == LeadState.DIALLING.value
+        )
+        statement = delete(CampaignRow).where(CampaignRow.id == campaign_id, CampaignRow.state.not_in(TO_GO_ON), ~live)
+        async with self._database.write() as session:
+            return await _changed(session, statement)
+
+    async def standing(self) -> Standing:
+        """Tell how this server's campaigns stand together."""
+        async with self._database.read() as session:
+            return await standing_of(session, self._server)
 
     async def progress(self, campaign_id: int) -> Progress:
         """Count the leads of a campaign by where they stand."""
@@ -308,7 +327,7 @@ def _entry(campaign_id: int, lead_id: int, state: LeadState, call_id: str | None
     return statement if call_id is None else statement.where(row.call_id == call_id)
 
 
-async def _changed(session: AsyncSession, statement: Update) -> bool:
+async def _changed(session: AsyncSession, statement: Update | Delete) -> bool:
     result: CursorResult[Any] = await session.execute(statement)  # type: ignore[assignment]
     return result.rowcount > 0
 
@@ -321,7 +340,7 @@ def _selection(wanted: ColumnElement[bool]) -> Select[CampaignLeadRow, str, str]
 def _record(row: CampaignRow) -> CampaignRecord:
     return CampaignRecord(
         id=row.id,
-        new=NewCampaign(row.name, row.per_s, row.at_once, row.retries),
+        new=NewCampaign(row.name, row.per_s, row.at_once, row.retries, row.playbook_id),
         state=CampaignState(row.state),
         reason=row.reason,
         created_at=row.created_at,

@@ -83,6 +83,8 @@ class NewCall:
     our_number: str = ""
     lead_id: int | None = None
     call_sid: str | None = None
+    playbook_id: str = ""
+    """Of the playbook that it is made by; empty where nobody noted it."""
 
 
 @dataclass(frozen=True, slots=True)

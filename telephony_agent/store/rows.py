@@ -121,6 +121,7 @@ def new_call_row(call: NewCall, server: str) -> CallRow:
         slots={},
         next_zone="",
         consent_text="",
+        playbook_id=call.playbook_id,
     )
 
 
@@ -150,6 +151,7 @@ def call_record(row: CallRow) -> CallRecord:
         our_number=row.our_number,
         lead_id=row.lead_id,
         call_sid=row.call_sid,
+        playbook_id=row.playbook_id,
     )
     outcome = None
     if row.disposition is not None:
@@ -178,6 +180,7 @@ def call_fields(record: CallRecord) -> dict[str, Any]:
         "number": call.number,
         "our_number": call.our_number,
         "lead_id": call.lead_id,
+        "playbook_id": call.playbook_id,
         "started_at": call.started_at.isoformat(),
         "answered_at": record.answered_at.isoformat() if record.answered_at else "",
         "ended_at": outcome.ended_at.isoformat() if outcome else "",

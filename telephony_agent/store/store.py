@@ -18,6 +18,7 @@ from telephony_agent.store.dialling import Dialling
 from telephony_agent.store.do_not_call import DoNotCall
 from telephony_agent.store.history import History
 from telephony_agent.store.leads import Leads
+from telephony_agent.store.playbooks import Playbooks
 from telephony_agent.store.recorder import Recorder
 from telephony_agent.store.recordings import Recordings
 from telephony_agent.store.records import Outcome, Transcript
@@ -38,8 +39,9 @@ class Store:
         delivers: whether an outcome is put on the queue for the owner's webhook.
         busy_ms: how long to wait for a locked database before ``StoreUnavailable``.
 
-    Its parts are attributes: ``leads``, ``do_not_call``, ``dialling``, ``calls``, ``campaigns``, ``recorder``,
-    ``history``, ``deliveries``, ``compliance``, ``recordings``, ``retention``; ``database`` is what they share.
+    Its parts are attributes: ``leads``, ``do_not_call``, ``dialling``, ``calls``, ``campaigns``, ``playbooks``,
+    ``recorder``, ``history``, ``deliveries``, ``compliance``, ``recordings``, ``retention``; ``database`` is what they
+    share.
 
     Raises:
         SettingError: the URL is not usable.
@@ -66,6 +68,7 @@ class Store:
         )
         self.dialling = Dialling(self.database, self.compliance, server)
         self.campaigns = Campaigns(self.database, server)
+        self.playbooks = Playbooks(self.database)
         self.deliveries = Deliveries(self.database)
         self.history = History(self.database)
         self.recordings = Recordings(data_dir / RECORDINGS)

@@ -135,6 +135,17 @@ class CallRow(Base):
     consent_basis: Mapped[str | None]
     consent_text: Mapped[str]
     consent_at: Mapped[datetime | None]
+    playbook_id: Mapped[str] = mapped_column(server_default="")
+
+
+class PlaybookRow(Base):
+    """A playbook that calls were made by; its id is made of its text."""
+
+    __tablename__ = "playbooks"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    text: Mapped[str]
+    added_at: Mapped[datetime]
 
 
 class TurnRow(Base):
@@ -229,6 +240,7 @@ class CampaignRow(Base):
     period_from: Mapped[datetime]
     answered: Mapped[int]
     abandoned: Mapped[int]
+    playbook_id: Mapped[str] = mapped_column(server_default="")
 
 
 class CampaignLeadRow(Base):

@@ -246,6 +246,7 @@ class CallRow(BaseModel):
     number: str
     our_number: str
     lead_id: int | None
+    playbook_id: str
     started_at: str
     answered_at: str
     ended_at: str

@@ -20,6 +20,7 @@ from telephony_agent.store import (
     Progress,
 )
 from telephony_agent.web.lead_models import RefusedRowAnswer
+from telephony_agent.web.sales_models import PlaybookText
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
@@ -52,13 +53,15 @@ class CampaignBody(CampaignCheck):
 
     ``pace`` is in calls per second; ``at_once`` how many may be live, 0 for as many as the engines have time for.
     ``retry`` changes what follows from a result of dialling: ``busy:15m:3`` (again after 15 minutes, three times at
-    most), ``failed:1h`` (once) or ``voicemail:never``.
+    most), ``failed:1h`` (once) or ``voicemail:never``. ``playbook`` is one that its calls are made by instead of the
+    server's, as YAML.
     """
 
     name: Name
     pace: Annotated[float, Field(ge=0.001, le=100)] = 1.0
     at_once: Annotated[int, Field(ge=0, le=1000)] = 0
     retry: Annotated[tuple[Text, ...], Field(max_length=20)] = ()
+    playbook: PlaybookText | None = None
 
     @field_validator("retry")
     @classmethod
@@ -69,9 +72,9 @@ class CampaignBody(CampaignCheck):
             raise ValueError(str(error)) from error
         return value
 
-    def new(self) -> NewCampaign:
+    def new(self, playbook_id: str) -> NewCampaign:
         """Return it as the store takes it."""
-        return NewCampaign(self.name, self.pace, self.at_once, RetryRules().changed(self.retry).as_data())
+        return NewCampaign(self.name, self.pace, self.at_once, RetryRules().changed(self.retry).as_data(), playbook_id)
 
 
 class CampaignQuery(_Asked):
@@ -118,6 +121,8 @@ class CampaignAnswer(BaseModel):
     pace: float
     at_once: int
     retry: dict[str, RetryAnswer]
+    playbook_id: str
+    """Of its own playbook; empty: its calls are made by the server's."""
     created_at: datetime
     updated_at: datetime
     period_from: datetime
@@ -138,6 +143,7 @@ class CampaignAnswer(BaseModel):
             pace=record.new.per_s,
             at_once=record.new.at_once,
             retry={result: RetryAnswer.model_validate(rule) for result, rule in record.new.retries.items()},
+            playbook_id=record.new.playbook_id,
             created_at=record.created_at,
             updated_at=record.updated_at,
             period_from=record.period_from,

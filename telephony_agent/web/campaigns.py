@@ -1,4 +1,4 @@
-"""Campaigns by the API: begin one, try one, look at one, pause it, resume it, stop it."""
+"""Campaigns by the API: begin one, try one, look at one, pause it, resume it, stop it, delete it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from telephony_agent.errors import PlaybookError
 from telephony_agent.live.campaign import CampaignDesk
 from telephony_agent.live.dry_run import drafted, prospects
 from telephony_agent.sales.campaign import CampaignError
-from telephony_agent.store import CampaignRecord, LeadDraft, LeadState, Store, UnknownRecord
+from telephony_agent.store import CampaignRecord, CampaignState, LeadDraft, LeadState, Store, UnknownRecord
 from telephony_agent.store.lead_csv import read_leads
 from telephony_agent.web.api import answered, error_response
 from telephony_agent.web.body import body_of
@@ -32,6 +33,7 @@ from telephony_agent.web.lead_models import RefusedRowAnswer
 from telephony_agent.web.leads import MAX_ID
 from telephony_agent.web.memory import remembered
 from telephony_agent.web.owners import at_first
+from telephony_agent.web.sales import playbook_of
 from telephony_agent.web.site import site_of
 
 BODY_LIMIT = 2 * 1024 * 1024
@@ -55,6 +57,8 @@ def campaigning(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
             return await endpoint(request, store, desk)
         except CampaignError as error:
             return error_response(409, str(error))
+        except PlaybookError as error:
+            return error_response(422, f"playbook: {error}")
 
     return remembered(guarded)
 
@@ -72,6 +76,8 @@ async def campaigns(request: Request, store: Store) -> Response:
 async def begin_campaign(request: Request, store: Store, desk: CampaignDesk) -> Response:
     """Begin a campaign."""
     body = CampaignBody.model_validate_json(await body_of(request, BODY_LIMIT))
+    by = await playbook_of(site_of(request), body.playbook) if body.playbook is not None else None
+    playbook_id = by.playbook_id if by is not None else ""
     lead_ids = body.lead_ids or ()
     refused: tuple[RefusedRowAnswer, ...] = ()
     if body.csv is not None:
@@ -79,7 +85,7 @@ async def begin_campaign(request: Request, store: Store, desk: CampaignDesk) -> 
         lead_ids = await store.leads.enlist(drafts, desk.clock())
     if not lead_ids:
         return error_response(422, "nobody is to be called: there is no lead in it")
-    record = await desk.begin(body.new(), lead_ids)
+    record = await desk.begin(body.new(playbook_id), lead_ids)
     answer = (await _told(record, store)).model_copy(update={"refused_rows": refused})
     return answered(answer, status=201)
 
@@ -131,6 +137,17 @@ async def stop_campaign(request: Request, store: Store, desk: CampaignDesk) -> R
     return answered(await _told(await desk.stop(_id(request)), store))
 
 
+@remembered
+async def delete_campaign(request: Request, store: Store) -> Response:
+    """Delete a campaign that is over, and tell it for the last time; its leads and their calls stay."""
+    last = await _told(await store.campaigns.get(_id(request)), store)
+    if await store.campaigns.delete(last.id):
+        return answered(last)
+    if last.state in (CampaignState.FINISHED, CampaignState.STOPPED):
+        return error_response(409, f"a call of campaign {last.id} goes on; try again when it has ended")
+    return error_response(409, f"campaign {last.id} is {last.state}, so it can't be deleted; stop it first")
+
+
 async def _told(record: CampaignRecord, store: Store) -> CampaignAnswer:
     return CampaignAnswer.of(record, await store.campaigns.progress(record.id))
 
@@ -154,6 +171,7 @@ ROUTES = (
     Route("/api/v1/campaigns", at_first(begin_campaign), methods=["POST"]),
     Route("/api/v1/campaigns/check", at_first(check_campaign), methods=["POST"]),
     Route(_ONE, at_first(campaign), methods=["GET"]),
+    Route(_ONE, at_first(delete_campaign), methods=["DELETE"]),
     Route(f"{_ONE}/leads", at_first(campaign_leads), methods=["GET"]),
     Route(f"{_ONE}/pause", at_first(pause_campaign), methods=["POST"]),
     Route(f"{_ONE}/resume", at_first(resume_campaign), methods=["POST"]),

@@ -20,8 +20,8 @@ _STATUS = {"no_place": 429, "carrier_rejected": 502, "carrier_unreachable": 503,
 )
 
 
-async def dial(dialler: Dialler, store: Store, wanted: StartCall) -> Response:
-    """Ring somebody; 202 with the call's id, or why not.
+async def dial(dialler: Dialler, store: Store, wanted: StartCall, playbook_id: str) -> Response:
+    """Ring somebody by a playbook of the shelf, or without an id by the server's; 202 with the call's id, or why not.
 
     Raises:
         LeadError: what is said of the lead can't be used.
@@ -34,7 +34,7 @@ async def dial(dialler: Dialler, store: Store, wanted: StartCall) -> Response:
         return error_response(422, f"lead.phone: {error}")
     except StoreUnavailable as error:
         return error_response(503, str(error))
-    answer = await dialler.dial(lead, lead_id)
+    answer = await dialler.dial(lead, lead_id, playbook_id=playbook_id)
     if answer.placed:
         return JSONResponse(StartedCall(call_id=answer.call_id, message="").model_dump(), status_code=202)
     return _refused(answer)

@@ -85,6 +85,10 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
             answer=CampaignCheckAnswer,
         ),
         ("GET", "/campaigns/{campaign_id}"): Operation("Tell how a campaign stands", answer=CampaignAnswer),
+        ("DELETE", "/campaigns/{campaign_id}"): Operation(
+            "Delete a campaign and tell it for the last time; leads and calls stay (409: it isn't over, or a call is live)",
+            answer=CampaignAnswer,
+        ),
         ("GET", "/campaigns/{campaign_id}/leads"): Operation(
             "List a campaign's leads, in its order", CampaignLeadQuery, answer=CampaignLeadPage
         ),

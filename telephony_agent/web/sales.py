@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from functools import wraps
 
 from pydantic import ValidationError
@@ -11,16 +12,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from telephony_agent.errors import PlaybookError
+from telephony_agent.live.sales_desk import SalesDesk
 from telephony_agent.live.spoken_call import SpokenCall
 from telephony_agent.live.text_call import Answer, CallOverError, TextCall, TurnInProgressError
 from telephony_agent.live.text_desk import NoPlaceError, NoVoiceError, TextDesk
 from telephony_agent.sales.lead import LeadError
+from telephony_agent.store import StoreUnavailable
 from telephony_agent.web.api import error_response, refusal
 from telephony_agent.web.body import BodyTooLarge, body_of
 from telephony_agent.web.dialling import dial
 from telephony_agent.web.owners import at_owner, where_room_is
 from telephony_agent.web.sales_models import StartCall, StartedCall, TurnAnswer, TurnBody
-from telephony_agent.web.site import site_of
+from telephony_agent.web.site import Site, site_of
 
 EVENT_STREAM = "text/event-stream"
 _NO_PHONE = (
@@ -48,6 +52,10 @@ def talking(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
             return error_response(422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
         except LeadError as error:
             return error_response(422, f"lead.{error}")
+        except PlaybookError as error:
+            return error_response(422, f"playbook: {error}")
+        except StoreUnavailable as error:
+            return error_response(503, str(error))
         except TurnInProgressError as error:
             return error_response(409, str(error))
         except CallOverError as error:
@@ -67,14 +75,29 @@ async def start_call(request: Request, desk: TextDesk) -> Response:
     """Begin a call; answer with its id and our first words, which by phone are yet to come."""
     wanted = StartCall.model_validate_json(await body_of(request))
     site = site_of(request)
+    if wanted.channel == "phone" and (site.dialler is None or site.store is None):
+        return error_response(501, _NO_PHONE)
+    by = await playbook_of(site, wanted.playbook) if wanted.playbook is not None else None
     if wanted.channel == "phone":
-        if site.dialler is None or site.store is None:
-            return error_response(501, _NO_PHONE)
-        return await dial(site.dialler, site.store, wanted)
+        assert site.dialler is not None
+        assert site.store is not None
+        return await dial(site.dialler, site.store, wanted, by.playbook_id if by is not None else "")
     assert wanted.lead is not None, "the model wants it for these channels"
     lead = wanted.lead.lead()
-    call = desk.start_spoken(lead) if wanted.channel == "voice" else desk.start(lead)
+    call = desk.start_spoken(lead, by) if wanted.channel == "voice" else desk.start(lead, by)
     return JSONResponse(StartedCall(call_id=call.call_id, message=call.greeting).model_dump(), status_code=201)
+
+
+async def playbook_of(site: Site, text: str) -> SalesDesk:
+    """Take a playbook that comes with a request.
+
+    Raises:
+        PlaybookError: it can't be used.
+        StoreUnavailable: it can't be kept.
+    """
+    if site.playbooks is None:
+        raise PlaybookError("calls are made by this server's own playbook only, because it has no memory")
+    return await site.playbooks.add(text, datetime.now(UTC))
 
 
 @talking

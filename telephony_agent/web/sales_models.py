@@ -14,8 +14,11 @@ from telephony_agent.sales.moments import Moment
 from telephony_agent.sales.outcome import Outcome
 from telephony_agent.sales.values import Value
 
+MAX_PLAYBOOK = 48 * 1024
+"""Characters; one that is half as long leaves the model no room for a talk."""
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
+PlaybookText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_PLAYBOOK)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 
 
@@ -59,6 +62,7 @@ class Party(_Body):
 class StartCall(_Body):
     """A call to begin, with a ``lead``, or by phone with the one of ``lead_id``.
 
+    ``playbook`` is one that this call is made by instead of the server's, as YAML.
     By ``voice`` it goes on at the websocket ``/api/v1/sales/ws/voice-chat/{call_id}``; by ``phone`` it rings, and
     ``GET /api/v1/calls/{call_id}`` tells how it goes.
     """
@@ -66,6 +70,7 @@ class StartCall(_Body):
     lead: Party | None = None
     lead_id: int | None = None
     channel: Literal["phone", "voice", "text"]
+    playbook: PlaybookText | None = None
 
     @model_validator(mode="after")
     def _one_party(self) -> Self:

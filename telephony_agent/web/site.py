@@ -10,6 +10,7 @@ from telephony_agent.carrier.signature import SignatureCheck
 from telephony_agent.carrier.twiml import TwimlDocuments
 from telephony_agent.live.campaign import CampaignDesk
 from telephony_agent.live.dialler import Dialler
+from telephony_agent.live.playbook_shelf import PlaybookShelf
 from telephony_agent.live.switchboard import Switchboard
 from telephony_agent.live.text_desk import TextDesk
 from telephony_agent.store import Store
@@ -38,6 +39,8 @@ class Site:
     switchboard: Switchboard | None = None
     store: Store | None = None
     """What is remembered of calls; None where nothing is."""
+    playbooks: PlaybookShelf | None = None
+    """The playbooks that calls may be made by; None where nothing is remembered."""
     text_desk: TextDesk | None = None
     """The calls by text, and by voice without a phone; None until the models are warm."""
     dialler: Dialler | None = None

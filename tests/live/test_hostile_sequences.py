@@ -21,8 +21,9 @@ from telephony_agent.core.call_terms import Announcements, CallRules
 from telephony_agent.core.events import EndReason
 from telephony_agent.core.media_stream import MediaStream, Started
 from telephony_agent.errors import AdmissionError, RemoteProtocolError
-from telephony_agent.live.call import CallState
-from telephony_agent.live.engine_room import Deadlines, EngineRoom, render_announcements
+from telephony_agent.live.announcing import render_announcements
+from telephony_agent.live.call import CallState, CallTerms
+from telephony_agent.live.engine_room import Deadlines, EngineRoom
 from telephony_agent.live.leg import Leg
 from telephony_agent.live.sales_desk import SalesDesk
 from telephony_agent.live.switchboard import RequestRefusedError, Switchboard
@@ -66,7 +67,7 @@ class Lasting:
 def lasting() -> Iterator[Lasting]:
     scripted = engines()
     desk = SalesDesk(PLAYBOOK, can_transfer=True)
-    announcements = render_announcements(PLAYBOOK, scripted.synthesizer, untaken=desk.untaken)
+    announcements = render_announcements(desk, scripted.synthesizer)
     room = EngineRoom(scripted, Deadlines())
     yield Lasting(room, announcements, Phrasebook.shipped(), desk)
     room.close()
@@ -116,14 +117,16 @@ class World:
     async def _open(self, lasting: Lasting) -> Switchboard:
         return Switchboard(
             lasting.room,
-            lasting.announcements,
-            PLAYBOOK.system_prompt(),
-            lasting.phrasebook,
-            # Who is asked whether they are there may answer in the middle of it: no harm, but not the same words.
-            CallRules(reprompt_after_s=600.0),
+            CallTerms(
+                lasting.announcements,
+                lasting.phrasebook,
+                PLAYBOOK.system_prompt(),
+                # Who is asked whether they are there may answer in the middle of it: no harm, but not the same words.
+                CallRules(reprompt_after_s=600.0),
+                lasting.desk,
+            ),
             max_calls=0,
             watch=Watch(self.metrics),
-            desk=lasting.desk,
         )
 
     async def _ring(self) -> Telephone:

@@ -17,8 +17,11 @@ from telephony_agent.engines.scripted import (
     ScriptedTranscriber,
 )
 from telephony_agent.live import places as module
+from telephony_agent.live.announcing import render_announcements
+from telephony_agent.live.call import CallTerms
 from telephony_agent.live.capacity import Rehearsal
-from telephony_agent.live.engine_room import Deadlines, EngineRoom, Engines, render_announcements
+from telephony_agent.live.engine_room import Deadlines, EngineRoom, Engines
+from telephony_agent.live.sales_desk import SalesDesk
 from telephony_agent.live.switchboard import Switchboard
 from telephony_agent.live.watch import Watch
 from telephony_agent.sales.phrasebook import Phrasebook
@@ -39,16 +42,13 @@ def with_switchboard(
     synthesizer = ScriptedSynthesizer(ms_per_character=5)
     room = EngineRoom(Engines(ScriptedTranscriber(), ScriptedResponder(), synthesizer, LevelVoiceDetector), Deadlines())
     room.capacity.rehearsed(rehearsal or Rehearsal())
-    announcements = render_announcements(PLAYBOOK, synthesizer)
+    announcements = render_announcements(SalesDesk(PLAYBOOK), synthesizer)
 
     async def run() -> None:
         await scenario(
             Switchboard(
                 room,
-                announcements,
-                "You are Ava.",
-                Phrasebook.shipped(),
-                CallRules(),
+                CallTerms(announcements, Phrasebook.shipped(), "You are Ava.", CallRules()),
                 max_calls=max_calls,
                 watch=Watch(metrics or Metrics()),
             )

@@ -126,7 +126,9 @@ class Town:
         """How many calls go on."""
         return sum(not task.done() for task in self._calls.values())
 
-    async def dial(self, lead: Lead, lead_id: int | None = None, *, call_id: str = "") -> DialAnswer:
+    async def dial(
+        self, lead: Lead, lead_id: int | None = None, *, call_id: str = "", playbook_id: str = ""
+    ) -> DialAnswer:
         """Ring somebody, through all gates."""
         try:
             return await self._dial(lead, lead_id, call_id)

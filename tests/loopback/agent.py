@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,10 @@ from telephony_agent.engines.scripted import (
     ScriptedSynthesizer,
     ScriptedTranscriber,
 )
-from telephony_agent.live.engine_room import Deadlines, EngineRoom, Engines, render_announcements
+from telephony_agent.live.announcing import render_announcements
+from telephony_agent.live.call import CallTerms
+from telephony_agent.live.engine_room import Deadlines, EngineRoom, Engines
+from telephony_agent.live.playbook_shelf import PlaybookShelf
 from telephony_agent.live.sales_desk import SalesDesk
 from telephony_agent.live.switchboard import Switchboard
 from telephony_agent.live.trace_file import TraceFolder
@@ -60,6 +64,7 @@ class Agent:
     server: uvicorn.Server
     loop: asyncio.AbstractEventLoop
     site: Site
+    terms: CallTerms
 
     def account(self, call_sid: str) -> dict[str, Any]:
         """Ask the API what it knows of a call."""
@@ -116,24 +121,23 @@ def running(parts: Parts | None = None) -> Iterator[Agent]:
         room = EngineRoom(engines, parts.deadlines, metrics=site.metrics)
         traces = TraceFolder(parts.trace_dir) if parts.trace_dir else None
         desk = SalesDesk(parts.playbook, can_transfer=bool(parts.transfer_number), recorded=parts.record)
-        announcements = await asyncio.to_thread(
-            render_announcements,
-            parts.playbook,
-            parts.synthesizer,
-            untaken=desk.untaken,
-            dials=parts.dials,
-            recording_notice=desk.recording_notice,
-        )
+        announcements = await asyncio.to_thread(render_announcements, desk, parts.synthesizer, dials=parts.dials)
         store = Store(parts.data_dir, delivers=parts.delivers) if parts.data_dir is not None else None
         if store is not None:
             await store.open()
             site.store = store
+            site.playbooks = PlaybookShelf(desk, store)
+            await site.playbooks.keep_own(datetime.now(UTC))
+        terms = CallTerms(
+            announcements,
+            Phrasebook.shipped(),
+            parts.playbook.system_prompt(),
+            parts.rules,
+            desk if store is not None else None,
+        )
         site.switchboard = Switchboard(
             room,
-            announcements,
-            parts.playbook.system_prompt(),
-            Phrasebook.shipped(),
-            parts.rules,
+            terms,
             max_calls=parts.max_calls,
             watch=Watch(
                 site.metrics,
@@ -141,9 +145,8 @@ def running(parts: Parts | None = None) -> Iterator[Agent]:
                 recorder=store.recorder if store is not None else None,
                 recordings=store.recordings if store is not None and parts.record else None,
             ),
-            desk=desk if store is not None else None,
         )
-        made.extend([room, asyncio.get_running_loop()])
+        made.extend([room, asyncio.get_running_loop(), terms])
         try:
             yield
         finally:
@@ -174,9 +177,9 @@ def running(parts: Parts | None = None) -> Iterator[Agent]:
     assert started.wait(60), "the server did not start"
     try:
         assert not failure, failure
-        room, loop = made
+        room, loop, terms = made
         port = server.servers[0].sockets[0].getsockname()[1]
-        yield Agent(f"http://127.0.0.1:{port}", room, server, loop, site)
+        yield Agent(f"http://127.0.0.1:{port}", room, server, loop, site, terms)
     finally:
         server.should_exit = True
         thread.join(30)

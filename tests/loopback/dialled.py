@@ -17,6 +17,7 @@ from telephony_agent.carrier.carrier import MachineDetection
 from telephony_agent.carrier.twilio_rest import Patience, TwilioCarrier
 from telephony_agent.engines.scripted import ScriptedResponder, ScriptedSynthesizer, ScriptedTranscriber
 from telephony_agent.live.dialler import Dialler, DialTerms
+from telephony_agent.live.playbook_shelf import TermsShelf
 from telephony_agent.live.sales_desk import SalesDesk
 from telephony_agent.live.text_call import TextTerms
 from telephony_agent.live.text_desk import TextDesk
@@ -127,6 +128,7 @@ async def dialling(
             account = TwilioSettings(account_sid=ACCOUNT, auth_token=SecretStr(AUTH_TOKEN))
             assert agent.site.store is not None
             assert agent.site.switchboard is not None
+            assert agent.site.playbooks is not None
             carrier = TwilioCarrier(account, served.url, patience=patience)
             world = World(agent, None, served.exchange, carrier)  # type: ignore[arg-type]  # it is made next, with its clock
             world.dialler = Dialler(
@@ -135,6 +137,7 @@ async def dialling(
                 agent.site.switchboard,
                 replace(DialTerms(DialPolicy(), OURS, detection=detection), **(terms or {})),
                 agent.site.url,
+                playbooks=TermsShelf(agent.room, agent.terms, agent.site.playbooks, dials=True),
                 clock=lambda: world.now,
             )
             agent.site.dialler = world.dialler

@@ -7,14 +7,16 @@ import asyncio
 import pytest
 
 from telephony_agent.carrier.twiml import TwimlDocuments
-from telephony_agent.core.call_terms import Announcements
+from telephony_agent.core.call_terms import Announcements, CallRules
 from telephony_agent.engines.scripted import ScriptedResponder, ScriptedSynthesizer, ScriptedTranscriber
-from telephony_agent.live.call_sessions import opening
-from telephony_agent.live.engine_room import render_announcements
+from telephony_agent.live.announcing import render_announcements
+from telephony_agent.live.call import CallTerms
+from telephony_agent.live.sales_desk import SalesDesk
+from telephony_agent.sales.phrasebook import Phrasebook
 from tests.loopback.agent import PLAYBOOK, Agent, Parts, running
 from tests.loopback.client import ask_for_stream, call_sid, connected, post
 
-ANNOUNCEMENTS: Announcements = render_announcements(PLAYBOOK, ScriptedSynthesizer(ms_per_character=5))
+ANNOUNCEMENTS: Announcements = render_announcements(SalesDesk(PLAYBOOK), ScriptedSynthesizer(ms_per_character=5))
 UNCAPPED = 0
 
 
@@ -29,7 +31,8 @@ def engines(*, word_s: float) -> Parts:
 
 
 def rehearse(agent: Agent) -> None:
-    agent.room.rehearse(opening(PLAYBOOK.system_prompt(), ANNOUNCEMENTS))
+    terms = CallTerms(ANNOUNCEMENTS, Phrasebook.shipped(), PLAYBOOK.system_prompt(), CallRules())
+    agent.room.rehearse(terms.opening)
 
 
 def answer_to(agent: Agent, number: int) -> str:

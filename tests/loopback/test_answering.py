@@ -88,9 +88,10 @@ def test_the_carrier_s_detector_alone_finds_the_beep(tmp_path: Path) -> None:
 @pytest.mark.parametrize("why", ["the playbook has no message", "the mailbox has one of today"])
 def test_a_mailbox_that_shall_have_no_message_is_hung_up_on(tmp_path: Path, why: str) -> None:
     async def story() -> None:
-        agent = parts(tmp_path, transcriber=ScriptedTranscriber(otherwise=TONE_WORDS), playbook=SHORT)
         leaves = why != "the playbook has no message"
-        async with dialling(agent, callees={SOMEBODY: MAILBOX}, terms={"leaves_messages": leaves}) as world:
+        playbook = SHORT if leaves else SHORT.model_copy(update={"voicemail": ""})
+        agent = parts(tmp_path, transcriber=ScriptedTranscriber(otherwise=TONE_WORDS), playbook=playbook)
+        async with dialling(agent, callees={SOMEBODY: MAILBOX}) as world:
             if leaves:
                 assert result(await world.call_to(SOMEBODY)) == ("voicemail", "voicemail_left")
             told = await world.call_to(SOMEBODY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from telephony_agent.cli.main import app
 from telephony_agent.errors import SettingError
 from telephony_agent.live.campaign import CampaignDesk
 from telephony_agent.sales.compliance import DialPolicy
+from telephony_agent.simulator.callee import Callee
 from tests.cli.remembered import memory_in
 from tests.loopback.agent import API_TOKEN
 from tests.loopback.dialled import NOON, World, dialling, parts, run
@@ -49,9 +50,9 @@ ONCE = ["busy:never", "no_answer:never", "failed:never"]
 
 
 @asynccontextmanager
-async def campaigning(folder: Path) -> AsyncIterator[World]:
+async def campaigning(folder: Path, callees: Mapping[str, Callee] | None = None) -> AsyncIterator[World]:
     """Run an agent that can hold campaigns, at noon in New York."""
-    async with dialling(parts(folder, max_calls=20)) as world:
+    async with dialling(parts(folder, max_calls=20), callees=callees) as world:
         began = datetime.now(UTC)
         store = world.agent.site.store
         assert store is not None

@@ -8,6 +8,7 @@ import pytest
 
 from telephony_agent.carrier.twilio_rest import Patience
 from telephony_agent.live.last_words import LastWords
+from telephony_agent.live.playbook_shelf import PlaybookShelf
 from telephony_agent.live.sales_desk import SalesDesk
 from telephony_agent.simulator import Behaviour
 from telephony_agent.simulator.dialling import DialPace
@@ -208,14 +209,14 @@ def test_a_server_that_died_gets_the_carrier_s_word_on_what_it_had_placed(tmp_pa
             assert store is not None
             await world.here(store.recorder.flush())
             told = await world.here(store.history.transcript(rings.call_id))
-            words = LastWords(SalesDesk(PLAYBOOK), world.carrier)
+            words = LastWords(PlaybookShelf(SalesDesk(PLAYBOOK), store), world.carrier)
             outcome = await words.retell(told)
             assert outcome is not None
             assert (outcome.line_result, outcome.disposition) == ("no_answer", "not_reached")
             outcome = await words.retell(await world.here(store.history.transcript(busy["call_id"])))
             assert outcome is not None
             assert outcome.line_result == "busy"
-            nobody = await LastWords(SalesDesk(PLAYBOOK), None).retell(told)
+            nobody = await LastWords(PlaybookShelf(SalesDesk(PLAYBOOK), store), None).retell(told)
             assert nobody is not None
             assert nobody.line_result == "failed"
             await world.here(world.dialler.finished(rings.call_id))

@@ -20,7 +20,9 @@ from telephony_agent.engines.scripted import (
 )
 from telephony_agent.errors import ResponseError, SynthesisError, TranscriptionError
 from telephony_agent.live import second_streams
-from telephony_agent.live.engine_room import Deadlines, render_announcements
+from telephony_agent.live.announcing import render_announcements
+from telephony_agent.live.engine_room import Deadlines
+from telephony_agent.live.sales_desk import SalesDesk
 from tests.loopback.agent import PLAYBOOK, Agent, Parts, running
 from tests.loopback.client import Client, ask_for_stream, call_sid, calling, post, wait_for
 
@@ -58,7 +60,7 @@ def failing(stage: str, step: Exception | Hold) -> Parts:
     script = ScriptedTranscriber([step] if stage == "transcribe" else [], otherwise="hello there")
     responder = ScriptedResponder([step] if stage == "respond" else [], otherwise="I see.")
     rehearsal = ScriptedSynthesizer(ms_per_character=30)
-    render_announcements(SHORT, rehearsal)
+    render_announcements(SalesDesk(SHORT), rehearsal)
     announced = [""] * len(rehearsal.spoken)
     synthesizer = ScriptedSynthesizer([*announced, step] if stage == "synthesize" else [], ms_per_character=30)
     return Parts(WarmedTranscriber(script), responder, synthesizer, deadlines=QUICK, rules=UNHURRIED, playbook=SHORT)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from telephony_agent.engines.scripted import ScriptedSynthesizer
-from telephony_agent.live.engine_room import render_announcements
+from telephony_agent.live.announcing import render_announcements
 from telephony_agent.live.sales_desk import SalesDesk
 from telephony_agent.sales.guide import Guide
 from telephony_agent.sales.phrasebook import Phrasebook
@@ -49,7 +49,7 @@ def test_the_greeting_has_the_notice_only_where_calls_are_recorded() -> None:
         (SalesDesk(PLAYBOOK), PLAYBOOK.greeting),
         (SalesDesk(PLAYBOOK, recorded=True), GREETING),
     ):
-        said = render_announcements(PLAYBOOK, synthesizer, recording_notice=desk.recording_notice)
+        said = render_announcements(desk, synthesizer)
         assert said.greeting.text == greeting
         assert (NOTICE in greeting) is desk.setting("+15005550006").recorded
 

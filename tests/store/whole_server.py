@@ -20,7 +20,9 @@ from telephony_agent.carrier.twiml import TwimlDocuments
 from telephony_agent.core.call_terms import Announcements, CallRules
 from telephony_agent.engines.base import Message
 from telephony_agent.engines.scripted import LevelVoiceDetector, ScriptedResponder, ScriptedSynthesizer
-from telephony_agent.live.engine_room import Deadlines, EngineRoom, Engines, render_announcements
+from telephony_agent.live.announcing import render_announcements
+from telephony_agent.live.call import CallTerms
+from telephony_agent.live.engine_room import Deadlines, EngineRoom, Engines
 from telephony_agent.live.retelling import retold
 from telephony_agent.live.sales_desk import SalesDesk
 from telephony_agent.live.switchboard import Switchboard
@@ -122,7 +124,7 @@ class Lasting:
     @classmethod
     def of(cls, folder: Path, url: str = "") -> Lasting:
         """Make it."""
-        announcements = render_announcements(PLAYBOOK, engines().synthesizer)
+        announcements = render_announcements(SalesDesk(PLAYBOOK), engines().synthesizer)
         return cls(folder, url, announcements, SalesDesk(PLAYBOOK), Phrasebook.shipped())
 
     def retold(self, told: Transcript) -> Outcome | None:
@@ -148,13 +150,9 @@ async def serving(lasting: Lasting, *, busy_ms: int = 5000) -> AsyncIterator[Ser
     site = Site(PUBLIC_URL, None, TwimlDocuments(), api_token=API_TOKEN, store=store)
     site.switchboard = Switchboard(
         room,
-        lasting.announcements,
-        PLAYBOOK.system_prompt(),
-        lasting.phrasebook,
-        CallRules(),
+        CallTerms(lasting.announcements, lasting.phrasebook, PLAYBOOK.system_prompt(), CallRules(), lasting.desk),
         max_calls=len(CAST),
         watch=Watch(site.metrics, recorder=store.recorder),
-        desk=lasting.desk,
     )
     terms = TextTerms(room.engines.responder, room.responding, 10.0, lasting.phrasebook)
     site.text_desk = TextDesk(lasting.desk, terms, recorder=store.recorder)
