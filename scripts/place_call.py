@@ -19,7 +19,9 @@ def main(number: str, name: str) -> None:
     except AgentError as error:
         sys.exit(f"not called: {error}")
     for said in report.said:
-        print(f"they:  {said.theirs}\nagent: {said.ours}")
+        for who, words in (("they: ", said.theirs), ("agent:", said.ours)):
+            if words:
+                print(who, words)
     print(report.disposition, "-", report.summary)
 
 

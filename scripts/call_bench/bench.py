@@ -14,7 +14,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from scripts.call_bench.callers import HANGS_UP_ON_THE_GREETING, TALKS, TALKS_ONCE, one_call
-from scripts.call_bench.figures import CENSUS, Census, Phase
+from scripts.call_bench.figures import CENSUS, LATE, Census, Phase
 from telephony_agent.simulator.agent_process import Credentials, running_agent
 from telephony_agent.simulator.call import CallResult
 from telephony_agent.simulator.caller import Cue
@@ -54,9 +54,11 @@ class Server:
         """Ask it for its figures."""
         headers = {"Authorization": f"Bearer {self.credentials.api_token}"}
         answer = (await self.client.get(f"{self.url}/metrics", headers=headers)).raise_for_status()
-        told = {s.name: s.value for family in text_string_to_metric_families(answer.text) for s in family.samples}
+        samples = [sample for family in text_string_to_metric_families(answer.text) for sample in family.samples]
+        told = {sample.name: sample.value for sample in samples}
         figures = {name: int(told[metric]) for name, metric in CENSUS.items()}
-        return Census(**figures | {"memory_kib": figures["memory_kib"] // 1024})
+        late = {float(s.labels["le"]): int(s.value) for s in samples if s.name == LATE}
+        return Census(**figures | {"memory_kib": figures["memory_kib"] // 1024}, late=late)
 
 
 async def in_a_row(server: Server, load: Load) -> Phase:

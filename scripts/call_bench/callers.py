@@ -10,8 +10,8 @@ from telephony_agent.simulator.agent_process import PUBLIC_URL
 from telephony_agent.simulator.call import CallResult, PlacedCall, place_call
 from telephony_agent.simulator.caller import Caller, Cue
 from telephony_agent.simulator.faults import Behaviour, Pace
-from telephony_agent.simulator.interpreter import EndedBy
 from telephony_agent.simulator.noises import level_dbov
+from telephony_agent.simulator.orders import EndedBy
 from telephony_agent.simulator.script import HangUpStep, SayStep, Script, WaitStep
 
 SHORT_LINE_S, LONG_LINE_S = 0.4, 1.0

@@ -9,7 +9,7 @@ caller heard a *gap*.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import mean, median
@@ -33,6 +33,14 @@ class Census:
     tasks: int
     threads: int
     descriptors: int
+    late: Mapping[float, int] = field(default_factory=dict)
+    """How often its event loop woke not later than so many seconds after it should have, since it began."""
+
+    def woke_within_ms(self, share: float, since: Census) -> float:
+        """Return how late its event loop was at most in this share of the times since another moment."""
+        counts = {bound: count - since.late.get(bound, 0) for bound, count in sorted(self.late.items())}
+        wanted = share * max(counts.values(), default=0)
+        return 1000 * next((bound for bound, count in counts.items() if count >= wanted), 0.0)
 
 
 CENSUS = {
@@ -41,6 +49,7 @@ CENSUS = {
     "threads": "telephony_agent_threads",
     "descriptors": "process_open_fds",
 }
+LATE = "telephony_agent_event_loop_lag_seconds_bucket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +155,8 @@ def report(phase: Phase) -> str:
     )
     assert phase.before is not None
     assert phase.after is not None
+    within_ms = phase.after.woke_within_ms(0.99, phase.before)
+    lines.append(f"  the server's lag  99 % within {within_ms:g} ms")
     for figure in CENSUS:
         first, second = phase.halves(figure)
         base, left = getattr(phase.before, figure), getattr(phase.after, figure)

@@ -26,7 +26,7 @@ class Leader:
 
     def __init__(self, playbook: Playbook) -> None:
         setting = Setting(playbook, Lead(name="Somebody", phone="+15555550100"), ZONE)
-        self._guide = Guide(setting, SalesPhrases.shipped("en"))
+        self._guide = Guide.of(setting, SalesPhrases.shipped("en"))
         self._heard = playbook.greeting
 
     def take(self, number: int, words: str) -> str:

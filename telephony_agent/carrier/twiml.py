@@ -1,8 +1,9 @@
 """The TwiML documents that answer Twilio's webhooks.
 
 Each document is a whole XML file in ``twiml/``, which a user may edit. A ``{placeholder}`` may stand in an attribute
-value or in the text of an element. The documents are read once; an answer fills a copy of the *parsed tree*, so a
-value can never become markup, whatever it holds.
+value or in the text of an element. What is spoken is English; ``busy.es.xml`` is ``busy.xml`` in Spanish, and where
+there is no such file, the English one is used. The documents are read once; an answer fills a copy of the *parsed
+tree*, so a value can never become markup, whatever it holds.
 """
 
 from __future__ import annotations
@@ -32,10 +33,12 @@ _ALLOWED: Mapping[str, frozenset[str]] = {
     "connect": frozenset({"transfer_number", "dialled_url", "whisper_url", "caller_id"}),
     "whisper": frozenset({"summary", "joined_url"}),
     "joined": frozenset(),
-    "transfer": frozenset({"transfer_number"}),
+    "transfer": frozenset({"transfer_number", "dialled_url", "whisper_url", "caller_id"}),
     "apology": frozenset(),
 }
 """The documents, and the placeholders that each may use."""
+_ENGLISH = "en"
+_IN_OTHER_LANGUAGES = re.compile(r"(\w+)\.([a-z]{2})\.xml")
 
 
 class TwimlDocuments:
@@ -51,7 +54,10 @@ class TwimlDocuments:
             SettingError: a document is missing, isn't TwiML, or uses a placeholder that it may not use.
         """
         source = directory if directory is not None else shipped_documents()
-        self._trees = {name: _load(source / f"{name}.xml", allowed) for name, allowed in _ALLOWED.items()}
+        self._trees = {(name, _ENGLISH): _load(source / f"{name}.xml", _ALLOWED[name]) for name in _ALLOWED}
+        for document in source.iterdir():
+            if (found := _IN_OTHER_LANGUAGES.fullmatch(document.name)) and found[1] in _ALLOWED:
+                self._trees[found[1], found[2]] = _load(document, _ALLOWED[found[1]])
 
     def answer(self, *, stream_url: str, ended_url: str, parameters: Mapping[str, str]) -> str:
         """Connect the call to our media stream.
@@ -79,13 +85,13 @@ class TwimlDocuments:
         _check_parameters(stream)
         return _text(root)
 
-    def busy(self) -> str:
+    def busy(self, language: str = _ENGLISH) -> str:
         """Say that all lines are taken, and hang up."""
-        return _text(self._filled("busy"))
+        return _text(self._filled("busy", language=language))
 
-    def unavailable(self) -> str:
+    def unavailable(self, language: str = _ENGLISH) -> str:
         """Say that nobody can take the call, and hang up."""
-        return _text(self._filled("unavailable"))
+        return _text(self._filled("unavailable", language=language))
 
     def goodbye(self) -> str:
         """Hang up."""
@@ -100,36 +106,53 @@ class TwimlDocuments:
             whisper_url: what the person hears first.
             caller_id: the number of ours that the person is shown; without one, Twilio shows the caller's.
         """
+        return self._dial("connect", number, dialled_url, whisper_url, caller_id)
+
+    def whisper(self, *, summary: str, joined_url: str, language: str = _ENGLISH) -> str:
+        """Tell a person who is to take a call about it; a key of theirs goes to ``joined_url``."""
+        return _text(self._filled("whisper", {"summary": summary, "joined_url": joined_url}, language))
+
+    def joined(self) -> str:
+        """Join the person with the caller."""
+        return _text(self._filled("joined"))
+
+    def transfer(
+        self, *, number: str, dialled_url: str, whisper_url: str = "", caller_id: str = "", language: str = _ENGLISH
+    ) -> str:
+        """Apologise and dial a person, as ``connect`` does; without ``whisper_url`` they are told nothing."""
+        return self._dial("transfer", number, dialled_url, whisper_url, caller_id, language)
+
+    def apology(self, language: str = _ENGLISH) -> str:
+        """Apologise for a fault, and hang up."""
+        return _text(self._filled("apology", language=language))
+
+    def _dial(
+        self,
+        name: str,
+        number: str,
+        dialled_url: str,
+        whisper_url: str,
+        caller_id: str,
+        language: str = _ENGLISH,
+    ) -> str:
         values = {
             "transfer_number": number,
             "dialled_url": dialled_url,
             "whisper_url": whisper_url,
             "caller_id": caller_id,
         }
-        root = self._filled("connect", values)
+        root = self._filled(name, values, language)
         for dial in root.iter("Dial"):
             if not dial.get("callerId", "-"):
                 del dial.attrib["callerId"]
+        for who in root.iter("Number"):
+            if not who.get("url", "-"):
+                del who.attrib["url"]
+                who.attrib.pop("method", None)
         return _text(root)
 
-    def whisper(self, *, summary: str, joined_url: str) -> str:
-        """Tell a person who is to take a call about it; a key of theirs goes to ``joined_url``."""
-        return _text(self._filled("whisper", {"summary": summary, "joined_url": joined_url}))
-
-    def joined(self) -> str:
-        """Join the person with the caller."""
-        return _text(self._filled("joined"))
-
-    def transfer(self, *, number: str) -> str:
-        """Apologise and dial a person at ``number`` (E.164)."""
-        return _text(self._filled("transfer", {"transfer_number": number}))
-
-    def apology(self) -> str:
-        """Apologise for a fault, and hang up."""
-        return _text(self._filled("apology"))
-
-    def _filled(self, name: str, values: Mapping[str, str] | None = None) -> ET.Element:
-        root = copy.deepcopy(self._trees[name])
+    def _filled(self, name: str, values: Mapping[str, str] | None = None, language: str = _ENGLISH) -> ET.Element:
+        root = copy.deepcopy(self._trees.get((name, language), self._trees[name, _ENGLISH]))
         missing = sorted(_placeholders(root) - (values or {}).keys())
         if missing:
             raise LocalProtocolError(f"{name}.xml needs a value for {{{missing[0]}}}")

@@ -84,7 +84,8 @@ def _source_of(file: Path) -> str:
         return shipped_text(name) if name in shipped_playbooks() else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         shipped = ", ".join(shipped_playbooks())
-        raise PlaybookError(f"{str(file)!r}: can't be read: {error}; write a file, or one of {shipped}") from error
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise PlaybookError(f"{str(file)!r}: can't be read: {why}; write a file, or one of {shipped}") from error
 
 
 def dial_terms(settings: Settings) -> DialTerms | None:

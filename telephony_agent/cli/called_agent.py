@@ -45,7 +45,7 @@ def given_agent(url: str, public_url: str, auth_token: str, api_token: str) -> C
         raise typer.BadParameter(f"{public!r} must begin with https://", param_hint="--public-url")
     primary = auth_token.partition(",")[0].strip()
     if not primary:
-        fix = "--url needs the agent's auth token to sign with: give --auth-token or set TWILIO_AUTH_TOKEN"
+        fix = "a call to a running agent is signed with its auth token: give --auth-token or set TWILIO_AUTH_TOKEN"
         raise typer.BadParameter(fix, param_hint="--auth-token")
     account_sid = os.environ.get("TWILIO_ACCOUNT_SID") or Credentials().account_sid
     return CalledAgent(url.rstrip("/"), public, account_sid, primary, api_token)

@@ -13,13 +13,14 @@ from telephony_agent.cli.build import playbook_text
 from telephony_agent.client import AgentClient, CallReport, DialRefused, client_at
 
 _FIXES = {
-    "do_not_call": "they asked not to be called; `telephony-agent do-not-call` shows the list",
+    "do_not_call": "they asked not to be called; `telephony-agent do-not-call list` shows who",
     "no_consent": "store the lead with its consent (`telephony-agent leads import`), or give --consent",
     "outside_hours": "call them between AGENT_CALL_OPENS and AGENT_CALL_CLOSES of their clock",
     "unknown_zone": "give --zone, such as America/New_York",
     "country": "add the country to AGENT_COUNTRIES, if you may call there",
     "too_many_attempts": "try again tomorrow; AGENT_ATTEMPTS_PER_DAY is the limit",
     "attempts": "try again tomorrow; AGENT_ATTEMPTS_PER_DAY is the limit",
+    "on_the_line": "try again when that call is over",
     "daily_cap": "try again tomorrow; AGENT_DAILY_CAP is the limit",
     "no_place": "try again when a call has ended; AGENT_MAX_CALLS and the engines' speed set how many there may be",
 }

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from telephony_agent.carrier.carrier import Carrier, PhoneNumber, VoiceRoute
 from telephony_agent.carrier.twilio_rest import TwilioCarrier
@@ -93,7 +93,9 @@ def list_numbers() -> None:
     """Show the account's numbers and where their calls go."""
     settings = Settings()
     found = _with_carrier(settings, lambda carrier: carrier.numbers())
-    table = Table("number", "name", "voice", "a call goes to", "if that fails", "status callback", "this agent")
+    # Never shortened: what these columns are looked up for stands at the end of a URL.
+    routes = (Column(title, overflow="fold") for title in ("a call goes to", "if that fails", "status callback"))
+    table = Table(Column("number", no_wrap=True), "name", "voice", *routes, "this agent")
     for item in found:
         table.add_row(
             item.number,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from statistics import median
 from typing import Annotated
@@ -139,7 +139,19 @@ class Pair:
 
 
 def paired(recorded: Sequence[Turn], retold: Sequence[Turn]) -> list[Pair]:
-    """Lay two tellings of one call side by side, by what opened a turn and when the caller began to speak."""
+    """Lay two tellings of one call side by side: stream by stream, by what opened a turn and when the caller spoke."""
+    streams = zip_longest(_by_stream(recorded), _by_stream(retold), fillvalue=())
+    return [pair for before, after in streams for pair in _paired(before, after)]
+
+
+def _by_stream(turns: Sequence[Turn]) -> list[Sequence[Turn]]:
+    """Part the turns of a call by its streams: each has a clock of its own."""
+    returns = [i for i, turn in enumerate(turns) if turn.input is TurnInput.RETURN]
+    return [turns[start:end] for start, end in pairwise([0, *returns, len(turns)])]
+
+
+def _paired(recorded: Sequence[Turn], retold: Sequence[Turn]) -> list[Pair]:
+    """Lay two tellings of one stream side by side."""
     pairs: list[Pair] = []
     left, right = list(recorded), list(retold)
     while left and right:
@@ -157,8 +169,8 @@ def paired(recorded: Sequence[Turn], retold: Sequence[Turn]) -> list[Pair]:
 
 def cut_offs(turns: Sequence[Turn]) -> int:
     """Count the turns that were taken to be over though the caller went on within ``CUT_OFF_MS``."""
-    spoken = [turn for turn in turns if turn.input is TurnInput.SPEECH]
-    return sum(after.started_ms - turn.ended_ms < CUT_OFF_MS for turn, after in pairwise(spoken))
+    spoken = [[turn for turn in stream if turn.input is TurnInput.SPEECH] for stream in _by_stream(turns)]
+    return sum(after.started_ms - turn.ended_ms < CUT_OFF_MS for stream in spoken for turn, after in pairwise(stream))
 
 
 def _print_comparison(console: Console, before: Sequence[Turn], retelling: Retelling) -> None:

@@ -31,7 +31,7 @@ from telephony_agent.cli.build import (
 from telephony_agent.cli.chores import Chores
 from telephony_agent.cli.identity import server_identity
 from telephony_agent.cli.tunnel import tunnelled
-from telephony_agent.cli.workers import Workers
+from telephony_agent.cli.workers import Workers, listening
 from telephony_agent.core.call_terms import CallRules
 from telephony_agent.errors import SettingError, TelephonyAgentError
 from telephony_agent.live.announcing import render_announcements
@@ -77,7 +77,8 @@ def serve(
         if workers > 1:
             Workers(reached, workers, _work).run()
         else:
-            _serve(AgentServer(reached))
+            # Before the models: who has to choose another port needn't wait for them.
+            _serve(AgentServer(reached, listener=listening(reached.server)))
 
 
 def _work(settings: Settings, worker: Worker, listener: socket.socket) -> None:
@@ -112,7 +113,7 @@ class AgentServer:
         """Check what can be checked before anything is loaded.
 
         ``load_room`` makes the engines; a bench of calls has scripted ones. ``worker`` says which of several this one
-        is, and ``listener`` is the socket that they share.
+        is, and ``listener`` is the open port, which they share; without one it is opened last.
 
         Raises:
             SettingError: no auth token; a wrong URL; a data folder that can't be written.
@@ -135,7 +136,9 @@ class AgentServer:
         )
         self._chores = Chores(self._store, settings.outcome, settings.store)
         self._worker = worker
-        self._sockets = [listener, worker.listener()] if worker is not None and listener is not None else None
+        self._sockets = [listener] if listener is not None else None
+        if worker is not None and listener is not None:
+            self._sockets = [listener, worker.listener()]
         self._site.siblings = Siblings(worker) if worker is not None else None
         self._site.store = self._store
         self._site.identity = server_identity(settings.store.data_dir, settings.server.port)

@@ -102,7 +102,8 @@ def twin(
     try:
         asyncio.run(_serve(settings, host, port, console, show_token=not primary))
     except OSError as error:
-        Console(stderr=True).print(f"twin: {error}", style="red", markup=False, highlight=False)
+        message = f"twin: can't listen on {host}:{port}: {error}; choose another --port, or 0 for a free one"
+        Console(stderr=True).print(message, style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
 
 

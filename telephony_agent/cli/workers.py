@@ -82,7 +82,9 @@ class Workers:
         self._signals = 0
         self._passed_on = 0
         self._failed = False
-        self._listener = _listener(settings.server)
+        self._has_served = False
+        """Whether a worker ever lived long enough for its settings to be good."""
+        self._listener = listening(settings.server)
         self._folder = Path(tempfile.mkdtemp(prefix="telephony-agent-"))
         secret = secrets.token_hex(32)
         self._posts = [
@@ -141,15 +143,20 @@ class Workers:
         if self._stopping:
             return
         lived_s = time.monotonic() - post.began_at
+        self._has_served |= any(time.monotonic() - other.began_at > GROWN_UP_S for other in self._begun(post))
         post.deaths = 0 if lived_s > GROWN_UP_S else post.deaths + 1
         pause_s = min(FIRST_PAUSE_S * 2.0 ** max(0, post.deaths - 1), LONGEST_PAUSE_S)
         post.begins_at = time.monotonic() + pause_s
         log = logger.bind(worker=post.worker.index, exit_code=exit_code, pause_s=pause_s)
-        if exit_code == FAILED and post.deaths == 1:
+        if exit_code == FAILED and not self._has_served:
             self._failed = True
             log.error("A worker can't start")
         else:
             log.error("A worker died; another one takes its place")
+
+    def _begun(self, dead: _Post) -> list[_Post]:
+        """Return the posts whose worker lives, and that of one who has just died."""
+        return [post for post in self._posts if post is dead or post.process is not None]
 
     def _stop(self, running: list[BaseProcess]) -> None:
         for process in running:
@@ -183,7 +190,12 @@ def _part_of(settings: Settings, index: int, count: int) -> Settings:
     return part
 
 
-def _listener(settings: ServerSettings) -> socket.socket:
+def listening(settings: ServerSettings) -> socket.socket:
+    """Open the port.
+
+    Raises:
+        SettingError: it is taken, or not ours to open.
+    """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)

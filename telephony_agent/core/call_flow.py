@@ -308,15 +308,20 @@ class CallFlow:
         return actions
 
     def _keyed(self, keys: str, now: float) -> list[Action]:
-        """Answer keys: a lone ``0`` asks for a person."""
+        """Answer keys: a lone ``0`` asks for a person, as if in words where there is none to connect to."""
         self._floor.open(TurnInput.DTMF)
         self._ours.answer_is_due(now)
         words = self._keypad.words(keys)
         if words != OPERATOR:
             return self._understanding.answer(words, now)
-        if self._say.transfer is None:
-            return self._understanding.answer(self._call.policy.person_request, now)
-        self._floor.turn.transcript = keys
+        call, turn, request = self._call, self._floor.turn, self._call.policy.person_request
+        if self._say.transfer is None or not call.counsel.has_person:
+            return self._understanding.answer(request, now)
+        # Said without an engine, whatever the counsel advises; but it learns of the wish, and of what was heard.
+        call.account(now)
+        heard = self.conversation.heard_before(turn.number)
+        call.counsel.take(turn.number, request, heard, call.calendar.date(now))
+        turn.transcript = keys
         self._ours.take_leave(EndReason.TRANSFER, self._say.transfer, now)
         return []
 

@@ -101,6 +101,11 @@ class Counsel(Protocol):
         """The call is over; ``heard`` is what of our last words was heard."""
         ...
 
+    @property
+    def has_person(self) -> bool:
+        """Whether a caller who asks for a person may be connected with one."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ToTheModel:
@@ -139,3 +144,8 @@ class NoCounsel:
 
     def close(self, heard: str) -> None:
         """Nothing to note."""
+
+    @property
+    def has_person(self) -> bool:
+        """Leave it to whether there are words for it."""
+        return True

@@ -21,11 +21,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from itertools import pairwise
 from math import floor
 from types import MappingProxyType
-from typing import Any, assert_never
+from typing import Any
 
 from telephony_agent.audio import FRAME_MS, FRAME_SAMPLES, MULAW_SILENCE, decode_mulaw, rms
+from telephony_agent.core.action_summary import Summary, has_note, summarize
 from telephony_agent.core.call_flow import CallFlow
 from telephony_agent.core.call_terms import Announcement, Announcements, CallPolicy, CallRules
 from telephony_agent.core.conversation import Conversation, ToolUse, Turn, TurnInput
@@ -37,31 +39,22 @@ from telephony_agent.core.events import (
     BeepHeard,
     CallBegan,
     CallerLeft,
-    CancelReply,
     EndJudged,
     EndReason,
     EndRequested,
     EngineFailed,
     Event,
-    HangUp,
     KeyPressed,
     LoadChanged,
     MarkHeard,
     Opening,
     ReplyDelta,
     ReplyFinished,
-    Respond,
-    SendClear,
-    SendMark,
-    SendMedia,
     Stage,
-    Synthesize,
     Synthesized,
     Tick,
     ToolReturned,
-    Transcribe,
     Transcribed,
-    UseTool,
 )
 from telephony_agent.core.frame_clock import Frame
 from telephony_agent.core.rule_data import as_data, from_data
@@ -92,9 +85,6 @@ EVENTS: Mapping[str, type[Event]] = MappingProxyType(
     }
 )
 
-Summary = tuple[str | int, ...]
-"""One action without its audio and its prompt: its name, then what tells it from others. ``media`` in a row is one."""
-
 
 class TraceError(TelephonyAgentError):
     """A trace can't be read; the message names the line."""
@@ -111,14 +101,6 @@ class TraceHeader:
     policy: Mapping[str, Any]
     counsel: Mapping[str, Any] = field(default_factory=dict)
     """What the counsel was told before the call; empty where there was none."""
-
-    def begin(self, policy: CallPolicy, counsel: Counsel | None = None, rules: CallRules | None = None) -> CallFlow:
-        """Return the call as it was before its first event, with other rules if some are given.
-
-        The prompt and the fit of the history to the model's window are the responder's; nothing here needs them.
-        """
-        conversation = Conversation("", budget=1, count=lambda _: 0)
-        return CallFlow(rules or self.rules, self.announcements, conversation, policy, counsel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +120,26 @@ class Trace:
     steps: tuple[Step, ...]
     turns: tuple[Turn, ...] | None = None
 
+    @property
+    def streams(self) -> tuple[tuple[Step, ...], ...]:
+        """The steps of each of the call's streams, one at least: a further ``CallBegan`` begins a further one."""
+        began = [i for i, step in enumerate(self.steps) if isinstance(step.event, CallBegan)]
+        return tuple(self.steps[start:end] for start, end in pairwise([0, *began[1:], len(self.steps)]))
+
+    @property
+    def takes_notes(self) -> bool:
+        """Whether the model was given the counsel's notes; one that was never given any would be asked no other way."""
+        return any(has_note(action) for step in self.steps for action in step.actions)
+
+    def begin(self, policy: CallPolicy, counsel: Counsel | None = None, rules: CallRules | None = None) -> CallFlow:
+        """Return the call as it was before its first event, with other rules if some are given.
+
+        The prompt and the fit of the history to the model's window are the responder's; nothing here needs them.
+        """
+        conversation = Conversation("", budget=1, count=lambda _: 0, takes_notes=self.takes_notes)
+        header = self.header
+        return CallFlow(rules or header.rules, header.announcements, conversation, policy, counsel)
+
 
 def header_of(
     rules: CallRules,
@@ -149,45 +151,6 @@ def header_of(
     phrases: Any = policy
     told = is_dataclass(phrases) and not isinstance(phrases, type)
     return TraceHeader(rules, announcements, asdict(phrases) if told else {}, counsel)
-
-
-# Actions
-
-
-def summarize(actions: Iterable[Action]) -> tuple[Summary, ...]:
-    """Return what tells actions from other actions; audio counts by its length, in bytes."""
-    summaries: list[Summary] = []
-    for action in actions:
-        summary = _summary(action)
-        last = summaries[-1] if summaries else ("",)
-        if summary[0] == last[0] == "media":
-            summary = ("media", int(summaries.pop()[1]) + int(summary[1]))
-        summaries.append(summary)
-    return tuple(summaries)
-
-
-def _summary(action: Action) -> Summary:
-    match action:
-        case SendMedia(payload):
-            return ("media", len(payload))
-        case SendMark(name):
-            return ("mark", name)
-        case SendClear():
-            return ("clear",)
-        case Transcribe(turn, attempt, audio):
-            return ("transcribe", turn, attempt, len(audio))
-        case Respond(turn=turn, draft=draft, messages=messages):
-            return ("respond", turn, draft, messages[-1]["content"])
-        case Synthesize(turn, draft, phrase, text):
-            return ("synthesize", turn, draft, phrase, text)
-        case UseTool(turn, draft, number, name, arguments):
-            return ("use_tool", turn, draft, number, name, json.dumps(dict(arguments), ensure_ascii=False))
-        case CancelReply(turn, draft):
-            return ("cancel", turn, draft)
-        case HangUp(reason):
-            return ("hang_up", reason.value)
-        case _:
-            assert_never(action)
 
 
 # Audio

@@ -20,6 +20,7 @@ from telephony_agent.sales import handover
 from telephony_agent.sales.guide import Guide
 from telephony_agent.sales.guide_state import Setting
 from telephony_agent.sales.outcome import Outcome
+from telephony_agent.sales.sales_phrases import SalesPhrases
 
 
 class CallState(StrEnum):
@@ -92,6 +93,8 @@ class Call:
     """Why its last stream ended, while it waits for another one."""
     opening: Opening = Opening.GREETING
     """What its next stream begins with."""
+    taken: bool = False
+    """Whether a person has taken it."""
     reconnected: bool = False
     """Whether the line broke before."""
     patience: asyncio.TimerHandle | None = None
@@ -124,8 +127,17 @@ class Call:
         return self.terms.desk.playbook_id if self.terms.desk is not None else ""
 
     @property
+    def language(self) -> str:
+        """Of the playbook that it is made by."""
+        return self.terms.desk.playbook.language if self.terms.desk is not None else "en"
+
+    @property
     def whisper(self) -> str:
         """What a person who is to take it is told first: who it is, and what they want."""
+        desk = self.terms.desk
+        if desk is None:
+            return SalesPhrases.shipped().whisper.unknown
         if self.guide is None or self.setting is None:
-            return handover.UNKNOWN
-        return handover.whisper(self.setting.lead, self.guide.state)
+            return desk.whisper_words.unknown
+        broken_off = self.state is CallState.ENDED
+        return handover.whisper(desk.whisper_words, self.setting.lead, self.guide.state, broken_off=broken_off)

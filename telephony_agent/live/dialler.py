@@ -2,7 +2,8 @@
 
 Theory of operation
 -------------------
-``dial`` goes through five gates, in this order, and says which of them was shut:
+``dial`` goes through five gates, in this order, and says which of them was shut. (A playbook of the call's own is made
+ready before the first.)
 
 ==============  ====================================================================================================
 gate            what it asks
@@ -47,6 +48,9 @@ from telephony_agent.store.dialling import local_day
 
 ASKED_TIMES = 3
 """After so many questions without a final answer the call is hung up, and given up."""
+PLACING_WITHIN_S = 20.0
+"""When the server stops, calls that are just being placed may take so long to be known, and be hung up."""
+HANGING_UP_WITHIN_S = 10.0
 
 T = TypeVar("T")
 
@@ -58,6 +62,7 @@ _RESERVATIONS = {
     "unknown_lead": "there is no such lead (any more)",
     "not_the_leads_number": "only the lead's own number is dialled",
     "already_dialled": "this call was dialled before",
+    "on_the_line": "they are being rung or talked to already",
     "daily_cap": "as many calls were made in 24 hours as are allowed in all (AGENT_DAILY_CAP)",
 }
 
@@ -144,8 +149,9 @@ class Dialler:
         self._terms = terms
         self._url = url
         self._playbooks = playbooks
-        self._clock = clock
+        self.clock = clock
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._dials: set[asyncio.Task[DialAnswer]] = set()
         self._closed = False
 
     async def dial(
@@ -158,7 +164,10 @@ class Dialler:
         answer, never an exception. The call's outcome comes by ``finished``.
         """
         # A caller who goes away must not leave a call half placed.
-        return await asyncio.shield(self._begin(self._dial(lead, lead_id, call_id or new_call_id(), playbook_id)))
+        task = self._begin(self._dial(lead, lead_id, call_id or new_call_id(), playbook_id))
+        self._dials.add(task)
+        task.add_done_callback(self._dials.discard)
+        return await asyncio.shield(task)
 
     async def finished(self, call_id: str) -> Outcome:
         """Wait for the end of a call that was dialled lately, and return what came of it.
@@ -176,10 +185,15 @@ class Dialler:
     async def close(self) -> None:
         """Dial no more; hang up what rings."""
         self._closed = True
+        if self._dials:
+            # What the carrier is being asked for may ring in a moment, and has no name yet by which to hang it up.
+            await asyncio.wait(self._dials, timeout=PLACING_WITHIN_S)
+        sids = [call.call_sid for call in self._switchboard.ringing() if call.call_sid]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HANGING_UP_WITHIN_S):
+                await asyncio.gather(*map(self._hang_up, sids))
+        # Who has answered meanwhile is talked to.
         for call in self._switchboard.ringing():
-            if call.call_sid:
-                with suppress(CarrierError):
-                    await self._carrier.hang_up(call.call_sid)
             self._switchboard.conclude(call, LineResult.FAILED)
         for task in self._tasks:
             task.cancel()
@@ -188,14 +202,15 @@ class Dialler:
     # ------------------------------------------------------------------ the gates
 
     async def _dial(self, lead: Lead, lead_id: int | None, call_id: str, playbook_id: str) -> DialAnswer:
-        now = self._clock()
         zone = lead.zone or zone_of(lead.phone)
         try:
+            # First, since its words may have to be spoken; what the law says would be out of date after that.
+            terms = await self._playbooks.find(playbook_id) if self._playbooks is not None else None
+            now = self.clock()
             refused = await self._ask_law(lead, lead_id, zone, now)
             if refused is not None:
                 return refused
             leaves_message = not await self._has_message(lead, lead_id, zone, now)
-            terms = await self._playbooks.find(playbook_id) if self._playbooks is not None else None
             call = self._hold(call_id, lead, lead_id, terms, leaves_message=leaves_message)
             if call is None:
                 return DialAnswer(reason=NO_PLACE, detail="all places are taken; try again when a call has ended")
@@ -265,6 +280,9 @@ class Dialler:
         return None
 
     async def _place(self, call: Call) -> DialAnswer:
+        if self._closed:
+            self._switchboard.conclude(call, LineResult.FAILED)
+            return DialAnswer(call.call_id, NO_PLACE, "the server is about to stop")
         log = logger.bind(call_id=call.call_id)
         try:
             placed = await self._carrier.create(self._order(call))
@@ -294,6 +312,10 @@ class Dialler:
         )
 
     # ------------------------------------------------------------------ the end
+
+    async def _hang_up(self, call_sid: str) -> None:
+        with suppress(CarrierError):
+            await self._carrier.hang_up(call_sid)
 
     async def _see_to_end(self, call: Call) -> None:
         """Ask the carrier how a call is of which nothing is heard, until it is over."""

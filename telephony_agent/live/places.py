@@ -20,7 +20,8 @@ from telephony_agent.live.capacity import Capacity
 from telephony_agent.telemetry import Metrics
 
 TOKEN_LIFE_S = 30.0
-KEPT_CALLS = 500
+KEPT_CALLS = 200
+"""Some tens of KiB each; the store knows the others."""
 
 
 class Places:
@@ -46,8 +47,8 @@ class Places:
 
     @property
     def going_on(self) -> int:
-        """How many calls began and aren't over."""
-        return self._count(CallState.LIVE, CallState.AWAY)
+        """How many calls have somebody on the line: live, or with a stream that is on its way."""
+        return self._count(CallState.EXPECTED, CallState.LIVE, CallState.AWAY)
 
     def find(self, call_id: str) -> Call | None:
         """Return a call by its id or its CallSid."""

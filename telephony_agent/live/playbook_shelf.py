@@ -4,7 +4,9 @@ A playbook is known by its id, which is made of its text, and is kept in the sto
 a campaign that goes on after a restart, and a call that is concluded after one, find it there. What is made of a
 playbook for live calls (its fixed words, spoken) is made once, and remembered for the last few.
 
-What the models were loaded for can't be different from call to call: the language, and the tools.
+What the models were loaded for can't be different from call to call: the language, and the tools. Functions that the
+server's own playbook doesn't name are refused; built-in tools that it doesn't name are not offered, and rules do their
+work.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from telephony_agent.live.engine_room import EngineRoom
 from telephony_agent.live.sales_desk import SalesDesk
 from telephony_agent.sales.phrasebook import Phrasebook
 from telephony_agent.sales.playbook import Playbook
+from telephony_agent.sales.tools import BUILT_IN
 from telephony_agent.store import Store, UnknownRecord
 
 KEPT = 16
@@ -83,7 +86,7 @@ class PlaybookShelf:
                 f"language: {playbook.language!r} is not this server's, which hears and speaks {own.language!r}; "
                 "start another server for it"
             )
-        if unknown := [name for name in playbook.tools if name not in own.tools]:
+        if unknown := [name for name in playbook.tools if name not in own.tools and name not in BUILT_IN]:
             raise PlaybookError(
                 f"tools: {unknown[0]!r} is not among those of this server's own playbook, the only ones that it runs"
             )

@@ -18,7 +18,8 @@ from telephony_agent.sales.guide_state import Setting
 from telephony_agent.sales.lead import Lead
 from telephony_agent.sales.outcome import Outcome, conclude
 from telephony_agent.sales.playbook import Playbook
-from telephony_agent.sales.sales_phrases import SalesPhrases
+from telephony_agent.sales.rulebook import Rulebook
+from telephony_agent.sales.sales_phrases import SalesPhrases, WhisperWords
 
 _ID_LENGTH = 16
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
@@ -39,6 +40,7 @@ class SalesDesk:
         self.playbook_id = hashlib.sha256(self.playbook_text.encode()).hexdigest()[:_ID_LENGTH]
         """Of this playbook and no other: it is made of its text."""
         self._phrases = SalesPhrases.shipped(playbook.language)
+        self._rules = Rulebook.of(playbook, self._phrases)
         self._can_transfer = can_transfer
         self._recorded = recorded
 
@@ -54,6 +56,11 @@ class SalesDesk:
     def recording_notice(self) -> str:
         """What callers are told of the recording; empty where there is none."""
         return (self.playbook.recording_notice or self._phrases.say.recording_notice) if self._recorded else ""
+
+    @property
+    def whisper_words(self) -> WhisperWords:
+        """The words by which a person is told of a call, in the playbook's language."""
+        return self._phrases.whisper
 
     @property
     def untaken(self) -> str:
@@ -73,7 +80,7 @@ class SalesDesk:
 
     def guide(self, setting: Setting) -> Guide:
         """Return the guide of a new call."""
-        return Guide(setting, self._phrases)
+        return Guide(setting, self._rules)
 
 
 def guide_of(data: Mapping[str, Any]) -> Guide:
@@ -83,7 +90,7 @@ def guide_of(data: Mapping[str, Any]) -> Guide:
         KeyError, ValueError: the data aren't ``Setting.as_data``'s.
     """
     setting = Setting.from_data(data)
-    return Guide(setting, SalesPhrases.shipped(setting.playbook.language))
+    return Guide.of(setting, SalesPhrases.shipped(setting.playbook.language))
 
 
 def outcome_of(

@@ -26,7 +26,7 @@ from telephony_agent.live.call_sessions import CallSessions
 from telephony_agent.live.engine_room import EngineRoom
 from telephony_agent.live.leg import Leg
 from telephony_agent.live.line_results import FINAL_STATUSES, UNANSWERED
-from telephony_agent.live.places import Places
+from telephony_agent.live.places import TOKEN_LIFE_S, Places
 from telephony_agent.live.second_streams import SecondStreams
 from telephony_agent.live.watch import Watch
 from telephony_agent.sales.disposition import LineResult
@@ -127,6 +127,9 @@ class Switchboard:
             self._place(call)
         self.name(call, sid)
         call.state = CallState.EXPECTED
+        self._idle.clear()
+        loop = asyncio.get_running_loop()
+        loop.call_later(TOKEN_LIFE_S + 1.0, lambda: self._forget(loop.time()))
         return self._places.give_token(call)
 
     def hold(
@@ -175,6 +178,7 @@ class Switchboard:
         self._places.drop(call)
         self._sessions.close(call)
         call.over.set()
+        self._note_idle()
 
     def name(self, call: Call, call_sid: str) -> None:
         """Note the carrier's name for a call."""
@@ -230,6 +234,10 @@ class Switchboard:
             call.leg.lose_line()
         if call.state is CallState.AWAY:
             return After.PERSON if call.away is EndReason.TRANSFER else After.AGENT
+        if call.state is CallState.EXPECTED and call.dialled:
+            # They answered, and no stream of ours came up.
+            self.conclude(call, LineResult.ABANDONED)
+            return After.APOLOGY
         if call.state is CallState.EXPECTED or call.end_reason is EndReason.FAULT:
             return After.APOLOGY
         # Where the line was lost when all had been said but goodbye, nobody waits for more.
@@ -247,6 +255,7 @@ class Switchboard:
 
     def taken(self, call: Call) -> None:
         """Note that a person has taken the call: it is over for us."""
+        call.taken = True
         if call.state is CallState.AWAY and call.away is EndReason.TRANSFER:
             self.end(call, EndReason.TRANSFER)
 
@@ -283,6 +292,9 @@ class Switchboard:
         call.leg = call.away = None
         call.over.set()
         self._places.tell_capacity()
+        self._note_idle()
+
+    def _note_idle(self) -> None:
         if not self._places.going_on:
             self._idle.set()
 
@@ -375,7 +387,7 @@ class Switchboard:
         for call in self._places.calls:
             if call.leg is not None:
                 call.leg.tell(EndRequested(reason))
-            elif call.away is not None:
+            elif call.away is not None or call.state is CallState.EXPECTED:
                 self.end(call, reason)
 
     def _give_up(self) -> None:
@@ -393,5 +405,5 @@ class Switchboard:
         for call in self._places.overdue(now):
             logger.bind(call_sid=call.call_sid).warning("The call's stream never came")
             self._records.conclude(call, None)
-            self._places.drop(call)
+            self.release(call)
         self._places.forget_oldest()

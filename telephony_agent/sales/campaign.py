@@ -51,6 +51,9 @@ STOP_GAP = MappingProxyType(
     }
 )
 """Refusals that say nothing of the lead, and how long after them it is tried again."""
+ON_THE_LINE = "on_the_line"
+NEXT_LOOK = timedelta(minutes=10)
+"""After so long it is tried again whether somebody's line is free of us."""
 ANOTHER_DAY = frozenset({Reason.TOO_MANY_ATTEMPTS.value, "attempts"})
 _UNITS = MappingProxyType({"s": "seconds", "m": "minutes", "h": "hours", "d": "days"})
 _RULE = re.compile(r"(?P<result>[a-z_]+):(?:never|(?P<number>\d{1,4})(?P<unit>[smhd])(?::(?P<times>\d{1,2}))?)")
@@ -153,6 +156,8 @@ def after_refusal(reason: str, lead: Lead, now: datetime, policy: DialPolicy) ->
     at: datetime | None = None
     if reason == Reason.OUTSIDE_HOURS.value:
         at = next_opening(lead.zone, lead.phone, now, policy)
+    elif reason == ON_THE_LINE:
+        at = now + NEXT_LOOK
     elif reason in ANOTHER_DAY:
         at = next_day(lead.zone, lead.phone, now, policy)
     return Again(at) if at is not None else Refused()
@@ -169,6 +174,13 @@ class Pace:
 
     last_at: datetime | None = None
     _before: datetime | None = None
+
+    def turn_at(self, now: datetime, gap: timedelta) -> datetime:
+        """Return when the next turn is. A clock that was set back makes nobody wait for longer than the gap."""
+        if self.last_at is None:
+            return now
+        self.last_at = min(self.last_at, now)
+        return self.last_at + gap
 
     def take(self, now: datetime) -> None:
         """Take a turn."""
@@ -234,8 +246,7 @@ class CampaignPlan:
         if self._at_once and len(self._live) >= self._at_once:
             return Wait(None)
         due, _, lead_id = self._waiting[0]
-        paced = self._pace.last_at + self._gap if self._pace.last_at is not None else due
-        until = max(due, paced, self._held[0] if self._held is not None else due)
+        until = max(due, self._pace.turn_at(now, self._gap), self._held[0] if self._held is not None else due)
         if until > now:
             return Wait(until)
         heapq.heappop(self._waiting)

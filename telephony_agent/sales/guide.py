@@ -16,7 +16,8 @@ wants a person, and there is one      the transfer                              
 may want no more calls, or may not    whether we shall take them off our list        go on
 asks whether we are a machine         that we are                                    go on
 hasn't heard who and what we are      the disclosure                                 go on
-wants a person, and there is none     when a colleague may call, or what to tell     go on
+wants a person, and there is none     when a colleague may call, or what to tell;    go on
+                                      once that is told: that nobody is free yet
 asks whether the call is recorded     the truth                                      go on
 denies what was read back             a request to say it again, or to key it in     go on
 gives a number, an address, a time    the read-back                                  go on
@@ -35,16 +36,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from telephony_agent.sales.disposition import Findings
-from telephony_agent.sales.fixed_words import fixed_words
 from telephony_agent.sales.guide_state import MAX_REMOVALS, Advice, GuideState, Setting, Then
 from telephony_agent.sales.leave_taking import may_end
 from telephony_agent.sales.playbook_parts import Action, names_ai
-from telephony_agent.sales.questions import Questions
 from telephony_agent.sales.read_back import TIMES, Heard, ReadBack, is_settled
-from telephony_agent.sales.reply_check import Fault, ReplyCheck, Sources, Verdict
+from telephony_agent.sales.reply_check import Fault, Sources, Verdict
+from telephony_agent.sales.rulebook import Rulebook
 from telephony_agent.sales.sales_phrases import Objection, SalesPhrases, Signal
 from telephony_agent.sales.slots import SlotState
 from telephony_agent.sales.tool_law import Ruling, rule_on, settle_proposal
@@ -66,17 +66,17 @@ _CALLS_FOR_ANSWER = (SlotName.CALLBACK, SlotName.MESSAGE)
 class Guide:
     """The guide of one call. Not thread-safe."""
 
-    def __init__(self, setting: Setting, phrases: SalesPhrases) -> None:
+    def __init__(self, setting: Setting, rules: Rulebook) -> None:
+        """``rules`` are those of the setting's playbook."""
         playbook = setting.playbook
         self._set = setting
-        self._phrases = phrases.with_opt_outs(playbook.opt_out_phrases)
-        self._questions = Questions.of(playbook, phrases)
-        self._say = fixed_words(phrases, playbook)
-        self._can_transfer = setting.transfers
+        self._phrases = rules.phrases
+        self._questions = rules.questions
+        self._say = rules.say
         self._instead_of_a_person = next((action for action in playbook.calls_to_action if action in _LATER), None)
-        notice = playbook.recording_notice or phrases.say.recording_notice
+        notice = playbook.recording_notice or rules.phrases.say.recording_notice
         self._notice = notice if setting.recorded else ""
-        self._check = ReplyCheck.of(playbook, phrases)
+        self._check = rules.check
         lead = setting.lead
         actions = {SlotName.MEETING: Action.BOOK_MEETING, SlotName.CALLBACK: Action.CALLBACK}
         agreeable = tuple(slot for slot, action in actions.items() if action in playbook.calls_to_action)
@@ -88,6 +88,11 @@ class Guide:
         self._turn: int | None = None
         self._unsure_in: int | None = None
         self._spoken = 0
+
+    @classmethod
+    def of(cls, setting: Setting, phrases: SalesPhrases) -> Self:
+        """Return the guide of a call that shares its rules with no other."""
+        return cls(setting, Rulebook.of(setting.playbook, phrases))
 
     # ------------------------------------------------------------------ the calls of the shell
 
@@ -154,13 +159,19 @@ class Guide:
         return verdict
 
     def nobody_came(self) -> str:
-        """Take note that no person took the call; return what the caller is told, which offers what they may have."""
-        self._can_transfer = False
-        words = self._no_person().say
-        if self._instead_of_a_person is not Action.CALLBACK:
-            return words
-        self.state = replace(self.state, callback_wanted=True)
-        return self._set.playbook.untaken
+        """Take note that no person took the call; return what the caller is told, which offers what they may have.
+
+        From here on nobody is rung any more in this call.
+        """
+        callback_wanted = self.state.callback_wanted or self._instead_of_a_person is Action.CALLBACK
+        self.state = replace(self.state, nobody_came=True, callback_wanted=callback_wanted)
+        self._turn = None
+        return self._no_person().say
+
+    @property
+    def has_person(self) -> bool:
+        """Whether a caller who asks for a person is connected with one."""
+        return self._set.transfers and not self.state.nobody_came
 
     @property
     def to_ask(self) -> tuple[str, ...]:
@@ -273,7 +284,7 @@ class Guide:
             transfer_wanted=state.transfer_wanted or Signal.PERSON in signals,
             callback_wanted=state.callback_wanted
             or Signal.CALLBACK in signals
-            or (Signal.PERSON in signals and not self._can_transfer and self._instead_of_a_person is Action.CALLBACK),
+            or (Signal.PERSON in signals and not self.has_person and self._instead_of_a_person is Action.CALLBACK),
         )
 
     def _ending(self) -> Advice:
@@ -283,7 +294,7 @@ class Guide:
 
     def _fixed(self, signals: frozenset[Signal]) -> Advice | None:
         """Return the fixed words that go before everything but an end."""
-        if Signal.PERSON in signals and self._can_transfer:
+        if Signal.PERSON in signals and self.has_person:
             return Advice(self._set.playbook.transfer, Then.TRANSFER)
         if Signal.DOUBT in signals and self.state.removals_offered < MAX_REMOVALS:
             return self._offer_removal()
@@ -306,11 +317,16 @@ class Guide:
         return Advice(" ".join([*told, self._say["removal"]]))
 
     def _no_person(self) -> Advice:
-        """Offer what the playbook offers instead of a person."""
+        """Offer what the playbook offers instead of a person; to who has accepted it, only say how things stand."""
+        slots = self.state.slots
         match self._instead_of_a_person:
+            case Action.CALLBACK if is_settled(slots, SlotName.CALLBACK):
+                return Advice(self._say["nobody_yet"])
+            case Action.TAKE_MESSAGE if slots[SlotName.MESSAGE].value:
+                return Advice(self._say["nobody_yet"])
             case Action.CALLBACK:
                 self.state = replace(self.state, asking=SlotName.CALLBACK, setting=SlotName.CALLBACK)
-                return Advice(self._say["no_person"])
+                return Advice(self._set.playbook.untaken if self.state.nobody_came else self._say["no_person"])
             case Action.TAKE_MESSAGE:
                 self.state = replace(self.state, asking=SlotName.MESSAGE)
                 return Advice(self._say["take_message"])

@@ -50,6 +50,8 @@ class GuideState:
     opted_out: bool = False
     wrong_number: bool = False
     transfer_wanted: bool = False
+    nobody_came: bool = False
+    """Whether a person was rung for the caller in this call, and didn't take it."""
     callback_wanted: bool = False
     removals_offered: int = 0
     """How often we asked whether to take them off our list."""

@@ -66,6 +66,7 @@ class FixedWords:
     no_person: str
     take_message: str
     nobody: str
+    nobody_yet: str
     recording_notice: str
     recorded: str
     not_recorded: str
@@ -83,6 +84,26 @@ class FixedWords:
     call_when: str
     noted: str
     unsure: str
+
+
+@dataclass(frozen=True, slots=True)
+class WhisperWords:
+    """What a person is told who is to take a call; ``{who}`` and the like are still to be filled in."""
+
+    unknown: str
+    """Of a call that nothing is known of."""
+    call: str
+    name_and_company: str
+    company: str
+    nobody: str
+    asked: str
+    connected: str
+    broken_off: str
+    told: str
+    cut: str
+    """Behind what the caller told us, where it is too long."""
+    labels: Mapping[str, str]
+    """What slots are called, where their names don't say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +138,7 @@ class SalesPhrases:
     negations: frozenset[str]
     check: CheckWords
     say: FixedWords
+    whisper: WhisperWords
     own_opt_outs: frozenset[str] = frozenset()
     """Opt-outs that a playbook adds, plain and without fillers."""
 
@@ -160,6 +182,7 @@ class SalesPhrases:
                 common_names=frozenset(check["common_names"].split()),
             ),
             say=FixedWords(**{field.name: data["say"][field.name] for field in fields(FixedWords)}),
+            whisper=WhisperWords(**data["whisper"]),
         )
 
     def with_opt_outs(self, phrases: Iterable[str]) -> SalesPhrases:

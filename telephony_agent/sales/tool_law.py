@@ -88,7 +88,7 @@ def settle_proposal(
 
 
 def _transfer(state: GuideState, setting: Setting) -> tuple[GuideState, Ruling]:
-    if setting.transfers:
+    if setting.transfers and not state.nobody_came:
         wanted = replace(state, transfer_wanted=True)
         return wanted, Ruling(setting.playbook.transfer, Then.TRANSFER, "The caller is being connected.")
     return state, Ruling(result="Nobody is free. Say so, and ask when a colleague may call back.")

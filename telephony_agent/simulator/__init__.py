@@ -14,7 +14,7 @@ from telephony_agent.simulator.dialling import DialPace
 from telephony_agent.simulator.events import Event, EventKind
 from telephony_agent.simulator.exchange import Exchange
 from telephony_agent.simulator.faults import Behaviour, CallbackFault, Dialled, Faults, Pace, SignatureFault
-from telephony_agent.simulator.interpreter import EndedBy
+from telephony_agent.simulator.orders import EndedBy
 from telephony_agent.simulator.parties import Parties
 from telephony_agent.simulator.phone_call import PhoneCall
 from telephony_agent.simulator.rest_faults import RequestKind, RestFault, RestFaults

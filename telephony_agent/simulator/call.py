@@ -16,8 +16,9 @@ from telephony_agent.simulator.caller import Caller, Talker, rehearse
 from telephony_agent.simulator.debugger import Notice
 from telephony_agent.simulator.events import Event, EventKind, Listener
 from telephony_agent.simulator.faults import Behaviour, Dialled
-from telephony_agent.simulator.interpreter import Document, End, EndedBy, Hooks, Interpreter, Line
+from telephony_agent.simulator.interpreter import Hooks, Interpreter, Line
 from telephony_agent.simulator.mulaw import Pcm
+from telephony_agent.simulator.orders import Document, End, EndedBy
 from telephony_agent.simulator.parties import Parties
 from telephony_agent.simulator.script import Script
 from telephony_agent.simulator.speech import Speaker

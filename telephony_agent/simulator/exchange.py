@@ -17,7 +17,8 @@ from telephony_agent.simulator.callee import Callee
 from telephony_agent.simulator.caller import Cue, rehearse
 from telephony_agent.simulator.events import Event, EventKind
 from telephony_agent.simulator.faults import Dialled
-from telephony_agent.simulator.interpreter import Document, Line
+from telephony_agent.simulator.interpreter import Line
+from telephony_agent.simulator.orders import Document
 from telephony_agent.simulator.parties import Parties, made_up_sid
 from telephony_agent.simulator.phone_call import CallListener, Facilities, PhoneCall
 from telephony_agent.simulator.rest_error import RestError, call_is_over, not_found, wrong_field

@@ -15,7 +15,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -29,6 +28,7 @@ from telephony_agent.simulator.events import EventKind
 from telephony_agent.simulator.faults import Behaviour, Dialled
 from telephony_agent.simulator.mulaw import Pcm
 from telephony_agent.simulator.noises import noise
+from telephony_agent.simulator.orders import Document, End, EndedBy, Order, Ordered
 from telephony_agent.simulator.parties import Parties, made_up_sid
 from telephony_agent.simulator.signing import Form
 from telephony_agent.simulator.stream import Stream, StreamEnd
@@ -49,42 +49,6 @@ _KEY_PAUSES_S: Final = {"w": 0.5, "W": 1.0}
 _SILENCE: Final = np.zeros(FRAME, np.int16)
 
 _Result = TypeVar("_Result")
-
-
-class EndedBy(StrEnum):
-    """Who ended a call; ``error`` when something broke on the way, ``rejected`` when it was never answered."""
-
-    AGENT = "agent"
-    CALLER = "caller"
-    ERROR = "error"
-    REJECTED = "rejected"
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """How a call ended."""
-
-    by: EndedBy
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """TwiML to obey: at a URL, or given as ``text``. ``fallback_url`` is asked where ``url`` fails."""
-
-    url: str = ""
-    method: str = "POST"
-    text: str = ""
-    fallback_url: str = ""
-    fallback_method: str = "POST"
-
-
-Order = End | Document
-"""What breaks a call off: its end, or other TwiML to go on with."""
-
-
-class Ordered(Exception):
-    """An order has come; the interpreter holds it."""
 
 
 @dataclass(frozen=True, slots=True)

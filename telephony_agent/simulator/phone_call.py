@@ -33,8 +33,9 @@ from telephony_agent.simulator.debugger import Notice
 from telephony_agent.simulator.dialling import Rung, ring
 from telephony_agent.simulator.events import Event, EventKind
 from telephony_agent.simulator.faults import Dialled
-from telephony_agent.simulator.interpreter import Document, End, EndedBy, Hooks, Interpreter, Line, Ordered
+from telephony_agent.simulator.interpreter import Hooks, Interpreter, Line
 from telephony_agent.simulator.mulaw import Pcm
+from telephony_agent.simulator.orders import Document, End, EndedBy, Ordered
 from telephony_agent.simulator.rest_order import CallOrder
 from telephony_agent.simulator.rest_recordings import Recording
 from telephony_agent.simulator.signing import Form

@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from telephony_agent.simulator.amd import Detection, Thresholds
-from telephony_agent.simulator.interpreter import Document
+from telephony_agent.simulator.orders import Document
 from telephony_agent.simulator.rest_error import RestError, wrong_field
 from telephony_agent.simulator.webhooks import EVENTS, Subscription
 

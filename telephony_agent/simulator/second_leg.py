@@ -13,7 +13,8 @@ from telephony_agent.simulator.commentary import Emit
 from telephony_agent.simulator.dialling import DialPace, ring
 from telephony_agent.simulator.events import EventKind
 from telephony_agent.simulator.faults import Dialled
-from telephony_agent.simulator.interpreter import Document, Hooks, Interpreter, Line
+from telephony_agent.simulator.interpreter import Hooks, Interpreter, Line
+from telephony_agent.simulator.orders import Document
 from telephony_agent.simulator.twiml import TwimlError
 
 _DECLINED: Final = "no-answer"

@@ -37,8 +37,8 @@ async def standing_of(session: AsyncSession, server: str) -> Standing:
     leads = select(CampaignLeadRow.state, func.count()).join(CampaignRow, CampaignRow.id == CampaignLeadRow.campaign_id)
     leads = leads.where(own, to_go_on).group_by(CampaignLeadRow.state)
     counts = select(CampaignRow.answered, CampaignRow.abandoned).where(own, to_go_on, CampaignRow.answered > 0)
-    by_state = dict(await session.execute(campaigns))
-    by_lead_state = dict(await session.execute(leads))
+    by_state = dict((await session.execute(campaigns)).all())
+    by_lead_state = dict((await session.execute(leads)).all())
     shares = [abandoned / answered for answered, abandoned in await session.execute(counts)]
     return Standing(
         {state: by_state.get(state.value, 0) for state in CampaignState},

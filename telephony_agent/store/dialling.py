@@ -1,7 +1,7 @@
 """Decides, in the one transaction that also counts the attempt, whether a number may be dialled now.
 
 Calling hours, consent and prefixes are ``sales.compliance``'s; what is decided here can change under two processes that
-dial at once: do-not-call, the attempts of the day, and that a call is dialled once.
+dial at once: do-not-call, the attempts of the day, that a call is dialled once, and nobody who is on the line.
 """
 
 from __future__ import annotations
@@ -22,9 +22,18 @@ from telephony_agent.store.rows import new_call_row
 from telephony_agent.store.tables import AttemptRow, CallRow, DoNotCallRow, LeadRow
 
 CAP_PERIOD = timedelta(hours=24)
+LONGEST_CALL = timedelta(hours=4)
+"""A call that has lasted longer is one whose server died, and never came back."""
 
 Refusal = Literal[
-    "do_not_call", "attempts", "unknown_zone", "unknown_lead", "not_the_leads_number", "already_dialled", "daily_cap"
+    "do_not_call",
+    "attempts",
+    "unknown_zone",
+    "unknown_lead",
+    "not_the_leads_number",
+    "already_dialled",
+    "daily_cap",
+    "on_the_line",
 ]
 
 
@@ -110,6 +119,8 @@ class Dialling:
                 return "unknown_lead"
             if lead.phone != call.number:
                 return "not_the_leads_number"
+        if await _is_on_the_line(session, call):
+            return "on_the_line"
         if day is None:
             return "unknown_zone"
         return "attempts" if made >= max_attempts else None
@@ -121,6 +132,13 @@ def local_day(now: datetime, zone: str) -> date | None:
         return now.astimezone(ZoneInfo(zone)).date()
     except (KeyError, ValueError, OSError):
         return None
+
+
+async def _is_on_the_line(session: AsyncSession, call: NewCall) -> bool:
+    """Tell whether somebody is rung or talked to already, whoever began that."""
+    going_on = (CallRow.number == call.number, CallRow.disposition.is_(None), CallRow.channel == "phone")
+    query = select(CallRow.id).where(*going_on, CallRow.started_at > call.started_at - LONGEST_CALL).limit(1)
+    return await session.scalar(query) is not None
 
 
 async def _count(session: AsyncSession, day: date, number: str, lead_id: int | None) -> int:

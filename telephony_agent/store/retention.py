@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Delete, delete, func, or_, select
+from sqlalchemy import ColumnElement, Delete, delete, exists, func, or_, select
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from telephony_agent.store.campaign_records import CampaignState, LeadState
+from telephony_agent.store.campaign_records import LeadState
+from telephony_agent.store.campaign_standing import TO_GO_ON
 from telephony_agent.store.compliance_log import ComplianceLog
 from telephony_agent.store.database import Database, Lock
 from telephony_agent.store.numbers import e164
@@ -26,21 +27,25 @@ from telephony_agent.store.tables import (
     EventRow,
     LeadRow,
     PhraseRow,
+    PlaybookRow,
     TurnRow,
 )
 
 _BATCH = 500
 """Calls that are named in one statement; databases take only so many parameters."""
 _TO_CALL = (LeadState.WAITING.value, LeadState.DIALLING.value)
-_TO_GO_ON = (CampaignState.RUNNING.value, CampaignState.PAUSED.value, CampaignState.HELD.value)
+_AT_HAND = timedelta(days=1)
+"""For so long at least a playbook waits for the call or the campaign that it was kept for."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionPolicy:
     """For how many days each kind of data is kept; None means for good.
 
-    A call's days count from its end, a lead's from its last change or call. Do-not-call entries and the compliance log
-    are kept for good: the law asks for them.
+    A call's days count from its end, a lead's from its last change or call. A campaign that is over goes as a call
+    does, from its last change on; and so does a playbook that no call and no campaign names any more, from when it was
+    last brought, by a server that starts or with a call. Do-not-call entries and the compliance log are kept for good:
+    the law asks for them.
     """
 
     recordings_days: int | None = None
@@ -58,6 +63,8 @@ class Deleted:
     calls: int = 0
     leads: int = 0
     log_entries: int = 0
+    campaigns: int = 0
+    playbooks: int = 0
 
 
 class Retention:
@@ -70,7 +77,7 @@ class Retention:
 
     async def apply(self, policy: RetentionPolicy, now: datetime) -> Deleted:
         """Delete what is older than the policy keeps. A live call and an outcome that isn't delivered stay."""
-        recordings = calls = turns = leads = 0
+        recordings = calls = turns = leads = campaigns = playbooks = 0
         if policy.recordings_days is not None:
             before = now - timedelta(days=policy.recordings_days)
             recordings = await asyncio.to_thread(self._recordings.delete_before, before)
@@ -79,13 +86,16 @@ class Retention:
                 turns = await _delete_transcripts(session, now - timedelta(days=policy.transcripts_days))
             old_calls: list[str] = []
             if policy.calls_days is not None:
-                old_calls = await _old_calls(session, now - timedelta(days=policy.calls_days))
+                before = now - timedelta(days=policy.calls_days)
+                old_calls = await _old_calls(session, before)
                 recordings += await self._delete_recordings(old_calls)
                 calls = await _delete_calls(session, old_calls)
-                await session.execute(delete(AttemptRow).where(AttemptRow.at < now - timedelta(days=policy.calls_days)))
+                await session.execute(delete(AttemptRow).where(AttemptRow.at < before))
+                campaigns = await _delete_campaigns(session, before)
+                playbooks = await _delete_playbooks(session, min(before, now - _AT_HAND))
             if policy.leads_days is not None:
                 leads = await _delete_leads(session, now, now - timedelta(days=policy.leads_days))
-        deleted = Deleted(recordings, turns, calls, leads)
+        deleted = Deleted(recordings, turns, calls, leads, campaigns=campaigns, playbooks=playbooks)
         if deleted != Deleted(recordings):
             await self._database.wipe_deleted()
         return deleted
@@ -143,12 +153,33 @@ async def _delete_calls(session: AsyncSession, calls: list[str]) -> int:
     return deleted
 
 
+async def _delete_campaigns(session: AsyncSession, before: datetime) -> int:
+    """Delete the campaigns that are over, and in which nothing has happened since; where leads stood in them goes too.
+
+    Calls that were live when one was stopped are settled later, so its leads are asked as well.
+    """
+    row = CampaignLeadRow
+    astir = exists().where(
+        row.campaign_id == CampaignRow.id, (row.state == LeadState.DIALLING.value) | (row.updated_at >= before)
+    )
+    old = delete(CampaignRow).where(CampaignRow.state.not_in(TO_GO_ON), CampaignRow.updated_at < before, ~astir)
+    return await _deleted(session, old)
+
+
+async def _delete_playbooks(session: AsyncSession, before: datetime) -> int:
+    """Delete the playbooks that no call and no campaign names, and nobody has brought since."""
+    named = select(CallRow.playbook_id).union(select(CampaignRow.playbook_id))
+    return await _deleted(
+        session, delete(PlaybookRow).where(PlaybookRow.added_at < before, PlaybookRow.id.not_in(named))
+    )
+
+
 async def _delete_leads(session: AsyncSession, now: datetime, before: datetime) -> int:
     """Delete the leads that nothing was heard of since; one who waits for our call, or a campaign's, stays."""
     called_since = select(AttemptRow.lead_id).where(AttemptRow.lead_id.is_not(None), AttemptRow.at >= before)
     expected = LeadRow.callback_at.is_not(None) & (LeadRow.callback_at >= now)
     to_call = select(CampaignLeadRow.lead_id).join(CampaignRow, CampaignRow.id == CampaignLeadRow.campaign_id)
-    to_call = to_call.where(CampaignLeadRow.state.in_(_TO_CALL), CampaignRow.state.in_(_TO_GO_ON))
+    to_call = to_call.where(CampaignLeadRow.state.in_(_TO_CALL), CampaignRow.state.in_(TO_GO_ON))
     old = delete(LeadRow).where(
         LeadRow.updated_at < before, LeadRow.id.not_in(called_since), LeadRow.id.not_in(to_call), ~expected
     )

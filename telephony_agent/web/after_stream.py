@@ -3,6 +3,9 @@
 A person is rung by ``connect.xml``. Who answers is told what the call is about (``whisper``) and takes it with a key
 (``joined``); a mailbox presses none. When that second leg is over (``transferred``), the caller's call is as well, if a
 person took it; else the caller comes back to the agent, who remembers everything.
+
+After a fault there is no agent to come back to: the person is rung by ``transfer.xml``, with an apology to the caller
+first, is told of the call as far as it is known, and a caller whom nobody took hears a goodbye.
 """
 
 from __future__ import annotations
@@ -40,11 +43,11 @@ async def stream_ended(request: Request, form: Form) -> Response:
         case After.PERSON if call is not None:
             return _twiml(_to_person(site, call))
         case After.AGENT if call is not None:
-            return _twiml(_to_agent(site, call) or _apology(site))
+            return _twiml(_to_agent(site, call) or _apology(site, call))
         case After.GOODBYE:
             return _twiml(site.documents.goodbye())
         case _:
-            return _twiml(_apology(site))
+            return _twiml(_apology(site, call))
 
 
 @signed
@@ -56,7 +59,7 @@ async def whisper(request: Request, form: Form) -> Response:
     if site.switchboard is None or call is None:
         return _twiml(site.documents.goodbye())
     joined_url = _url_of(site, "/twilio/joined", call)
-    return _twiml(site.documents.whisper(summary=call.whisper, joined_url=joined_url))
+    return _twiml(site.documents.whisper(summary=call.whisper, joined_url=joined_url, language=call.language))
 
 
 @signed
@@ -76,7 +79,7 @@ async def joined(request: Request, form: Form) -> Response:
 @signed
 @owned
 async def transferred(request: Request, form: Form) -> Response:
-    """Say what follows a person's leg, or the try to get one: back to the agent if nobody took the call."""
+    """Say what follows a person's leg, or the try to get one: if nobody took the call, the agent, or a goodbye."""
     site, call_sid = site_of(request), form.get("CallSid", "")
     call = _call(site, request.query_params.get("call", "") or call_sid)
     status = form.get("DialCallStatus", "")
@@ -84,10 +87,10 @@ async def transferred(request: Request, form: Form) -> Response:
     if call is None:
         # Nobody knows whether a person was there: this process has not been here for long.
         talked = status == "completed"
-        return _twiml(site.documents.goodbye() if talked else site.documents.unavailable())
-    if call.away is None:
+        return _twiml(site.documents.goodbye() if talked else site.documents.unavailable(site.language))
+    if call.taken:
         return _twiml(site.documents.goodbye())
-    return _twiml(_to_agent(site, call) or site.documents.unavailable())
+    return _twiml(_to_agent(site, call) or site.documents.unavailable(call.language))
 
 
 def _call(site: Site, call_id: str) -> Call | None:
@@ -107,18 +110,35 @@ def _to_agent(site: Site, call: Call) -> str:
 
 
 def _to_person(site: Site, call: Call) -> str:
-    ours = call.from_number if call.outbound else call.to_number
     return site.documents.connect(
         number=site.transfer_number,
         dialled_url=_url_of(site, "/twilio/transferred", call),
         whisper_url=_url_of(site, "/twilio/whisper", call),
-        caller_id=ours if _E164.fullmatch(ours) else "",
+        caller_id=_our_number(call),
     )
 
 
-def _apology(site: Site) -> str:
-    number = site.transfer_number
-    return site.documents.transfer(number=number) if number else site.documents.apology()
+def _apology(site: Site, call: Call | None) -> str:
+    """Return the apology after a fault, with a person where there is one; they are told of a call that is known."""
+    language = call.language if call is not None else site.language
+    if not site.transfer_number:
+        return site.documents.apology(language)
+    if call is None:
+        dialled_url = site.url("/twilio/transferred")
+        return site.documents.transfer(number=site.transfer_number, dialled_url=dialled_url, language=language)
+    return site.documents.transfer(
+        number=site.transfer_number,
+        dialled_url=_url_of(site, "/twilio/transferred", call),
+        whisper_url=_url_of(site, "/twilio/whisper", call),
+        caller_id=_our_number(call),
+        language=language,
+    )
+
+
+def _our_number(call: Call) -> str:
+    """Return our number in a call; nothing where it isn't one that can be shown."""
+    ours = call.from_number if call.outbound else call.to_number
+    return ours if _E164.fullmatch(ours) else ""
 
 
 def _url_of(site: Site, path: str, call: Call) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from starlette.responses import JSONResponse, Response
 
@@ -13,7 +14,9 @@ from telephony_agent.store import NumberError, Store, StoreUnavailable, UnknownR
 from telephony_agent.web.api import error_response
 from telephony_agent.web.sales_models import StartCall, StartedCall
 
-_NOT_NOW = frozenset({"do_not_call", "too_many_attempts", "attempts", "outside_hours", "daily_cap", "already_dialled"})
+_NOT_NOW = frozenset(
+    {"do_not_call", "too_many_attempts", "attempts", "outside_hours", "daily_cap", "already_dialled", "on_the_line"}
+)
 """Refusals that don't say that anything about the request is wrong; all others of the law's do."""
 _STATUS = {"no_place": 429, "carrier_rejected": 502, "carrier_unreachable": 503, "store": 503} | dict.fromkeys(
     _NOT_NOW, 409
@@ -27,7 +30,7 @@ async def dial(dialler: Dialler, store: Store, wanted: StartCall, playbook_id: s
         LeadError: what is said of the lead can't be used.
     """
     try:
-        lead, lead_id = await _meant(store, wanted)
+        lead, lead_id = await _meant(store, wanted, dialler.clock())
     except UnknownRecord as error:
         return error_response(404, str(error))
     except NumberError as error:
@@ -40,12 +43,12 @@ async def dial(dialler: Dialler, store: Store, wanted: StartCall, playbook_id: s
     return _refused(answer)
 
 
-async def _meant(store: Store, wanted: StartCall) -> tuple[Lead, int | None]:
+async def _meant(store: Store, wanted: StartCall, now: datetime) -> tuple[Lead, int | None]:
     """Return who is meant: the stored lead, by its id or its number, or else what the request says."""
     if wanted.lead_id is not None:
         return lead_of(await store.leads.get(wanted.lead_id)), wanted.lead_id
     assert wanted.lead is not None, "the model wants one of the two"
-    said = wanted.lead.lead()
+    said = wanted.lead.lead(now)
     record = await store.leads.find(said.phone)
     if record is None:
         return said, None

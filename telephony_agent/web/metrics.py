@@ -6,8 +6,9 @@ counts it, how things stand as the store knows it. No label is of a person or of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -22,6 +23,10 @@ from telephony_agent.store import Standing, Store, StoreUnavailable
 from telephony_agent.telemetry import PREFIX
 from telephony_agent.web.api import refusal
 from telephony_agent.web.site import site_of
+
+_OF_CAMPAIGNS = f"{PREFIX}_campaign"
+Family = TypeVar("Family", CounterMetricFamily, GaugeMetricFamily)
+Label = TypeVar("Label", bound=str)
 
 
 async def metrics(request: Request) -> Response:
@@ -51,25 +56,30 @@ class CampaignFigures(Collector):
     standing: Standing | None
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every metric. What may happen is there from the beginning, with 0; of refusals, what did happen."""
-        tally = self.desk.tally
-        yield _counter("calls", "Calls of campaigns that ended.", "line_result", LineResult, tally.line_results)
-        yield _counter(
-            "dispositions", "Calls of campaigns that ended.", "disposition", Disposition, tally.dispositions
-        )
-        yield _counter("refusals", "Leads whose turn had come and who were not dialled.", "reason", (), tally.refusals)
-        abandoned = "Calls of campaigns that somebody answered without hearing us."
-        yield CounterMetricFamily(_name("abandoned"), abandoned, tally.abandoned)
-        yield GaugeMetricFamily(_name("calls_live"), "Calls of campaigns that are dialled or live.", self.desk.live)
+        """Yield every metric. What can be is told from the beginning, with 0; of refusals only those that were."""
+        tally, name = self.desk.tally, _OF_CAMPAIGNS
+        family = CounterMetricFamily(f"{name}_calls", "Calls that ended, by line result.", labels=["line_result"])
+        yield _filled(family, dict.fromkeys(LineResult, 0) | tally.line_results)
+        family = CounterMetricFamily(f"{name}_dispositions", "The same, by disposition.", labels=["disposition"])
+        yield _filled(family, dict.fromkeys(Disposition, 0) | tally.dispositions)
+        family = CounterMetricFamily(f"{name}_refusals", "Leads not dialled in their turn, by why.", labels=["reason"])
+        yield _filled(family, tally.refusals)
+        yield CounterMetricFamily(f"{name}_abandoned", "Calls that were answered and not greeted.", tally.abandoned)
+        yield GaugeMetricFamily(f"{name}_calls_live", "Calls that are dialled or talked in now.", self.desk.live)
         if self.standing is not None:
             yield from _standing_figures(self.standing)
 
 
 def _standing_figures(standing: Standing) -> Iterator[Metric]:
-    yield _gauge("campaigns", "Campaigns.", "state", standing.campaigns)
-    yield _gauge(_name("leads"), "Leads of the campaigns that aren't over.", "state", standing.leads)
-    yield GaugeMetricFamily(
-        _name("abandoned_share"),
-        "The largest share of abandoned calls of a campaign that isn't over; over 0.03 it is held.",
-        standing.abandoned_share,
-    )
+    name = _OF_CAMPAIGNS
+    yield _filled(GaugeMetricFamily(f"{name}s", "Campaigns, by state.", labels=["state"]), standing.campaigns)
+    family = GaugeMetricFamily(f"{name}_leads", "Leads of the campaigns that aren't over, by state.", labels=["state"])
+    yield _filled(family, standing.leads)
+    share = "The largest share of abandoned calls of a campaign that isn't over."
+    yield GaugeMetricFamily(f"{name}_abandoned_share", share, standing.abandoned_share)
+
+
+def _filled(family: Family, counts: Mapping[Label, int]) -> Family:
+    for value, count in counts.items():
+        family.add_metric([value], count)
+    return family

@@ -86,7 +86,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
         ),
         ("GET", "/campaigns/{campaign_id}"): Operation("Tell how a campaign stands", answer=CampaignAnswer),
         ("DELETE", "/campaigns/{campaign_id}"): Operation(
-            "Delete a campaign and tell it for the last time; leads and calls stay (409: it isn't over, or a call is live)",
+            "Delete a campaign, and tell it for the last time; leads and calls stay (409: it isn't over)",
             answer=CampaignAnswer,
         ),
         ("GET", "/campaigns/{campaign_id}/leads"): Operation(

@@ -83,7 +83,7 @@ async def start_call(request: Request, desk: TextDesk) -> Response:
         assert site.store is not None
         return await dial(site.dialler, site.store, wanted, by.playbook_id if by is not None else "")
     assert wanted.lead is not None, "the model wants it for these channels"
-    lead = wanted.lead.lead()
+    lead = wanted.lead.lead(datetime.now(UTC))
     call = desk.start_spoken(lead, by) if wanted.channel == "voice" else desk.start(lead, by)
     return JSONResponse(StartedCall(call_id=call.call_id, message=call.greeting).model_dump(), status_code=201)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, model_validator
@@ -27,15 +27,15 @@ class _Body(BaseModel):
 
 
 class ConsentGiven(_Body):
-    """By what right somebody is called: in which words, and since when (now, if that isn't said)."""
+    """By what right somebody is called: in which words, and since when (since the request, if that isn't said)."""
 
     basis: ConsentBasis = ConsentBasis.WRITTEN
     text: Words
     given_at: AwareDatetime | None = None
 
-    def consent(self) -> Consent:
+    def consent(self, now: datetime) -> Consent:
         """Return it as the sales side knows it."""
-        return Consent(self.basis, self.text, self.given_at or datetime.now(UTC))
+        return Consent(self.basis, self.text, self.given_at or now)
 
 
 class Party(_Body):
@@ -49,13 +49,13 @@ class Party(_Body):
     zone: Line = ""
     consent: ConsentGiven | None = None
 
-    def lead(self) -> Lead:
-        """Return the lead.
+    def lead(self, now: datetime) -> Lead:
+        """Return the lead of a request that comes now.
 
         Raises:
             LeadError: a field can't be used.
         """
-        consent = self.consent.consent() if self.consent is not None else None
+        consent = self.consent.consent(now) if self.consent is not None else None
         return Lead(**self.model_dump(exclude={"consent"}), consent=consent)
 
 

@@ -57,6 +57,11 @@ class Site:
         return self.switchboard is not None and self.switchboard.ready
 
     @property
+    def language(self) -> str:
+        """Of the server's own playbook."""
+        return self.playbooks.own.playbook.language if self.playbooks is not None else "en"
+
+    @property
     def draining(self) -> bool:
         """Whether the server is about to stop: its calls go on for a while, and none is taken any more."""
         return self.switchboard is not None and self.switchboard.draining

@@ -66,17 +66,18 @@ async def voice(request: Request, form: Form) -> Response:
     direction = "outbound" if form.get("Direction", "").startswith("outbound") else "inbound"
     from_number, to_number = form.get("From", ""), form.get("To", "")
     log = logger.bind(call_sid=call_sid, direction=direction, caller=mask_number(from_number))
+    language = site.language
     if site.switchboard is None or not site.ready:
         log.warning("A call was turned away: not ready")
         if call_id:
-            return _twiml(site.documents.apology())
-        return _twiml(site.documents.busy() if site.draining else site.documents.unavailable())
+            return _twiml(site.documents.apology(language))
+        return _twiml(site.documents.busy(language) if site.draining else site.documents.unavailable(language))
     token = site.switchboard.expect(
         call_sid, direction=direction, from_number=from_number, to_number=to_number, call_id=call_id
     )
     if token is None:
         # Who was called can't be told that the line is busy.
-        return _twiml(site.documents.apology() if call_id else site.documents.busy())
+        return _twiml(site.documents.apology(language) if call_id else site.documents.busy(language))
     log.info("A call is expected")
     parameters = {"token": token, "direction": direction}
     return _twiml(
@@ -90,8 +91,11 @@ async def voice(request: Request, form: Form) -> Response:
 async def fallback(request: Request, form: Form) -> Response:
     """Answer for a voice webhook that failed: hand the caller to a person, or apologise."""
     site = site_of(request)
-    number = site.transfer_number
-    return _twiml(site.documents.transfer(number=number) if number else site.documents.apology())
+    number, language = site.transfer_number, site.language
+    if not number:
+        return _twiml(site.documents.apology(language))
+    dialled_url = site.url("/twilio/transferred")
+    return _twiml(site.documents.transfer(number=number, dialled_url=dialled_url, language=language))
 
 
 @signed

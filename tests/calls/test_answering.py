@@ -65,7 +65,7 @@ def test_the_verdict_of_the_carrier_holds_up_no_greeting() -> None:
 
 
 def test_who_wants_no_calls_from_the_first_word_on_is_heard() -> None:
-    call = dialled(counsel=Guide(SETTING, PHRASES))
+    call = dialled(counsel=Guide.of(SETTING, PHRASES))
     call.caller_says("take me off your list and never call again")
     call.caller_listens()
     assert call.hung_up is not None

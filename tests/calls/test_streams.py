@@ -11,6 +11,7 @@ from telephony_agent.sales.values import SlotName
 from tests.calls.stage import ANNOUNCEMENTS, Call
 from tests.calls.test_counsel import GuidedCall
 from tests.calls.traced import TracedCall
+from tests.sales.talk import PLAYBOOK
 
 assert ANNOUNCEMENTS.reconnected is not None
 assert ANNOUNCEMENTS.untaken is not None
@@ -153,6 +154,23 @@ def test_a_caller_whom_no_person_took_is_asked_when_to_be_called_back() -> None:
     assert call.guide.state.slots.moment(SlotName.CALLBACK) is not None
     call.caller_says("yes")
     call.caller_listens()
+    call.caller_hangs_up()
+    assert call.disposition is Disposition.CALLBACK
+
+
+def test_the_key_for_a_person_rings_nobody_again_whom_nobody_came_for() -> None:
+    call = GuidedCall(transfers=True)
+    call.caller_listens()
+    call.caller_presses("0")
+    call.caller_listens()
+    assert call.guide.state.transfer_wanted
+    call.guide.nobody_came()
+    call.caller_is_back(Opening.UNTAKEN)
+    call.caller_listens()
+    call.caller_presses("0")
+    call.caller_listens()
+    assert call.hung_up is None
+    assert call.heard[-1] == PLAYBOOK.untaken
     call.caller_hangs_up()
     assert call.disposition is Disposition.CALLBACK
 

@@ -32,6 +32,10 @@ def connect(caller_id: str) -> str:
     return documents.connect(number="+15005550006", caller_id=caller_id, **urls)
 
 
+def transfer(**given: str) -> str:
+    return documents.transfer(number="+15005550006", dialled_url=DIALLED_URL, **given)
+
+
 def answer(**parameters: str) -> str:
     return documents.answer(stream_url=STREAM_URL, ended_url=ENDED_URL, parameters={"token": "t0ken"} | parameters)
 
@@ -71,7 +75,7 @@ def test_without_a_number_of_ours_the_person_is_shown_the_callers() -> None:
 def test_the_whisper_waits_for_a_key_and_is_what_twilios_library_builds() -> None:
     expected = VoiceResponse()
     gather = Gather(action=JOINED_URL, method="POST", input="dtmf", num_digits=1, timeout=8)
-    gather.say("A call for you. To take the call, press 1.")
+    gather.say("A call for you. To take the call, press 1.", language="en-US")
     expected.append(gather)
     expected.hangup()
     assert canonical(documents.whisper(summary="A call for you.", joined_url=JOINED_URL)) == canonical(str(expected))
@@ -83,13 +87,28 @@ def test_what_joins_the_two_says_nothing() -> None:
 
 def test_transfer_is_what_twilios_library_builds() -> None:
     expected = VoiceResponse()
-    expected.say("We are sorry, we have a technical problem. Please hold on, you are being connected to a person.")
-    dial = Dial(timeout=20)
+    apology = "We are sorry, we have a technical problem. Please hold on, you are being connected to a person."
+    expected.say(apology, language="en-US")
+    dial = Dial(action=DIALLED_URL, method="POST", timeout=20)
     dial.number("+15005550006")
     expected.append(dial)
-    expected.say("We are sorry, nobody can take this call right now. Please try again later. Goodbye.")
     expected.hangup()
-    assert canonical(documents.transfer(number="+15005550006")) == canonical(str(expected))
+    assert canonical(transfer()) == canonical(str(expected))
+
+
+def test_after_a_fault_the_person_is_told_of_a_call_that_is_known() -> None:
+    number = ET.fromstring(transfer(whisper_url=WHISPER_URL)).find("Dial/Number")
+    assert number is not None
+    assert number.get("url") == WHISPER_URL
+
+
+@pytest.mark.parametrize("name", ["busy", "unavailable", "apology"])
+def test_what_is_spoken_follows_the_language_and_is_english_where_there_is_no_other(name: str) -> None:
+    speak = getattr(documents, name)
+    assert 'language="es-MX"' in speak("es")
+    assert speak("es") != speak("en") == speak("xx")
+    assert 'language="es-MX"' in transfer(language="es")
+    assert "pulse 1" in documents.whisper(summary="Una llamada.", joined_url=JOINED_URL, language="es")
 
 
 def test_goodbye_is_what_twilios_library_builds() -> None:
@@ -103,7 +122,7 @@ def test_the_spoken_refusals_say_one_sentence_and_hang_up(name: str) -> None:
     root = ET.fromstring(getattr(documents, name)().encode())
     assert [element.tag for element in root] == ["Say", "Hangup"]
     expected = VoiceResponse()
-    expected.say(root.findtext("Say"))
+    expected.say(root.findtext("Say"), language="en-US")
     expected.hangup()
     assert canonical(getattr(documents, name)()) == canonical(str(expected))
 
@@ -115,7 +134,7 @@ def test_nobody_is_left_on_a_dead_line_after_the_stream() -> None:
 
 
 def test_every_answer_is_a_whole_document_without_comments_and_placeholders() -> None:
-    numbered = [documents.transfer(number="+15005550006"), connect("+15005550001")]
+    numbered = [transfer(), transfer(whisper_url=WHISPER_URL), connect("+15005550001")]
     numbered.append(documents.whisper(summary="A call.", joined_url=JOINED_URL))
     for xml in (answer(), documents.busy(), documents.apology(), *numbered):
         assert xml.startswith('<?xml version="1.0" encoding="UTF-8"?>\n<Response>')
@@ -135,6 +154,7 @@ def test_the_shipped_documents_are_valid_xml_before_they_are_filled() -> None:
         "whisper.xml",
         "joined.xml",
         "apology.xml",
+        *(f"{name}.es.xml" for name in ("busy", "unavailable", "transfer", "whisper", "apology")),
     }
 
 
@@ -215,7 +235,7 @@ def test_a_fixed_parameter_in_the_document_is_kept_but_not_given_twice(own: Path
         ("busy", "<Response>", "not valid XML"),
         ("busy", "<Reply/>", "allowed is <Response>"),
         ("busy", "<Response><Say>{caller}</Say></Response>", "unknown placeholder {caller}, allowed: none"),
-        ("transfer", "<Response><Dial>{num}</Dial></Response>", "allowed: {transfer_number}"),
+        ("transfer", "<Response><Dial>{num}</Dial></Response>", "allowed: {caller_id}"),
         ("answer", "<Response><Hangup/></Response>", "has no <Stream>"),
     ],
 )

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from telephony_agent.cli.main import app
 from telephony_agent.cli.replay import cut_offs, paired
@@ -96,6 +95,22 @@ def test_turns_are_paired_by_when_the_caller_spoke() -> None:
         for pair in paired(recorded, retold)
     ]
     assert numbers == [(0, 0), (1, 1), (None, 2), (2, 3), (3, None), (None, 4)]
+
+
+def test_turns_are_paired_stream_by_stream() -> None:
+    back = Turn(3, TurnInput.RETURN)
+    recorded = [turn(1, 5000), turn(2, 9000), back, turn(4, 2000)]
+    retold = [turn(1, 5000), back, turn(3, 2100), turn(4, 9000)]
+    numbers = [
+        (pair.recorded.number if pair.recorded else None, pair.retold.number if pair.retold else None)
+        for pair in paired(recorded, retold)
+    ]
+    assert numbers == [(1, 1), (2, None), (3, 3), (4, 3), (None, 4)]
+    assert [pair.retold for pair in paired(recorded, retold[:1])] == [retold[0], None, None, None]
+
+
+def test_who_speaks_in_another_stream_was_not_cut_off() -> None:
+    assert cut_offs([turn(1, 5000, 6000), Turn(2, TurnInput.RETURN), turn(3, 2000, 3000), turn(4, 4000)]) == 1
 
 
 def test_a_caller_who_goes_on_at_once_was_cut_off() -> None:

@@ -103,7 +103,7 @@ def test_what_the_recording_holds_nothing_of_fails() -> None:
 def test_a_recording_that_breaks_off_ends_the_retold_call() -> None:
     trace = a_question().trace
     again = retell(replace(trace, steps=trace.steps[:200]), trace.header.rules, Phrasebook.shipped())
-    assert "the recording ends before the retold call does" in again.notes
+    assert "the recording ends before the retold stream does" in again.notes
 
 
 def test_an_answer_without_its_question_is_passed_over() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import sqlite3
 from collections import Counter
@@ -190,6 +191,22 @@ def test_a_pause_begins_no_call_and_lets_the_live_ones_end(tmp_path: Path) -> No
             with pytest.raises(CampaignError, match="is paused"):
                 await here.desk.pause(record.id)
             await here.desk.resume(record.id)
+            await here.comes_to(record, FINISHED)
+            assert len(here.town.rung) == 20
+
+    virtually(story)
+
+
+def test_pauses_and_resumes_all_at_once_lose_nobody(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with office(tmp_path) as here:
+            record = await here.begins(people(20, zone=NEW_YORK))
+            await passes(5.5)
+            for _ in range(10):
+                changes = (here.desk.pause, here.desk.resume) * 3
+                await asyncio.gather(*(change(record.id) for change in changes), return_exceptions=True)
+                if (await here.store.campaigns.get(record.id)).state is PAUSED:
+                    await here.desk.resume(record.id)
             await here.comes_to(record, FINISHED)
             assert len(here.town.rung) == 20
 

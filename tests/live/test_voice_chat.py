@@ -5,167 +5,30 @@ from __future__ import annotations
 import asyncio
 import io
 import wave
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, TypeVar
 
 import pytest
 
 from telephony_agent.core.events import EndReason
 from telephony_agent.engines.scripted import (
     Hold,
-    LevelVoiceDetector,
-    ScriptedResponder,
-    ScriptedSynthesizer,
     ScriptedTranscriber,
-    Step,
 )
 from telephony_agent.errors import ResponseError, SynthesisError, TranscriptionError
-from telephony_agent.live.engine_room import Deadlines, EngineRoom, Engines
-from telephony_agent.live.sales_desk import SalesDesk
-from telephony_agent.live.spoken_call import LineTakenError, SpokenCall
-from telephony_agent.live.text_call import CallOverError, TextTerms
-from telephony_agent.live.text_desk import NoVoiceError, TextDesk
-from telephony_agent.live.tool_room import Toolbox, ToolRoom
+from telephony_agent.live.engine_room import Deadlines
+from telephony_agent.live.text_desk import NoVoiceError
 from telephony_agent.live.voice_chat import (
     MAX_WAITING,
     AgentText,
-    CallEnded,
-    HungUp,
-    LineLostError,
     Problem,
-    Said,
     Speech,
-    Told,
     TurnDone,
     UnusableMessageError,
     UserText,
-    Utterance,
-    VoiceChat,
-    VoiceTerms,
     Words,
 )
-from telephony_agent.sales.lead import Lead
-from telephony_agent.sales.phrasebook import Phrasebook
 from telephony_agent.sales.tools import Tool
+from tests.live.studio import OTHERWISE, SOUND, Studio, heard, in_studio
 from tests.loopback.agent import PLAYBOOK
-
-ANNA = Lead(name="Anna Miller", phone="+12125550199")
-SOUND = Utterance(b"\x10\x00" * 1600, 16_000)
-PATIENCE_S = 20.0
-OTHERWISE = "I see. What else would you like to know?"
-T = TypeVar("T", bound=Told)
-
-
-class Client:
-    """A client in memory: the line of a chat, and what came over it."""
-
-    def __init__(self, chat_of: Callable[[Client], VoiceChat]) -> None:
-        self.told: list[Told] = []
-        self._said: asyncio.Queue[Said | Exception] = asyncio.Queue()
-        self._news = asyncio.Event()
-        self.deaf = False
-        self.serving = asyncio.create_task(chat_of(self).serve())
-
-    async def receive(self) -> Said:
-        said = await self._said.get()
-        if isinstance(said, Exception):
-            raise said
-        return said
-
-    async def send(self, told: Told) -> None:
-        if self.deaf:
-            raise LineLostError("deaf")
-        self.told.append(told)
-        self._news.set()
-
-    def says(self, *said: Said | Exception) -> None:
-        for one in said:
-            self._said.put_nowait(one)
-
-    async def hears(self, kind: type[T], count: int = 1) -> T:
-        """Wait until so many of a kind have come; return the last."""
-        while len(found := [told for told in self.told if isinstance(told, kind)]) < count:
-            self._news.clear()
-            await self._news.wait()
-        return found[count - 1]
-
-    async def turn(self, *said: Said) -> list[str]:
-        """Say something and wait for the end of the turn; return our phrases."""
-        turns = sum(isinstance(told, TurnDone) for told in self.told)
-        before = len(self.told)
-        self.says(*said)
-        await self.hears(TurnDone, turns + 1)
-        return phrases(self.told[before:])
-
-    async def hangs_on(self) -> None:
-        """Wait for the end of the chat."""
-        await self.serving
-
-
-def phrases(told: Iterable[Told]) -> list[str]:
-    return [one.text for one in told if isinstance(one, Speech | AgentText)]
-
-
-class Studio:
-    """A desk with scripted engines."""
-
-    def __init__(self, desk: TextDesk, voice: VoiceTerms) -> None:
-        self.desk = desk
-        self.voice = voice
-
-    def start(self) -> SpokenCall:
-        return self.desk.start_spoken(ANNA)
-
-    def join(self, call: SpokenCall) -> Client:
-        return Client(lambda client: VoiceChat(call, self.voice, client))
-
-    async def greeted(self) -> tuple[SpokenCall, Client]:
-        call = self.start()
-        client = self.join(call)
-        await client.hears(TurnDone)
-        return call, client
-
-
-Scenario = Callable[[Studio], Awaitable[None]]
-
-
-def in_studio(
-    scenario: Scenario,
-    *,
-    heard: Iterable[Step] = (),
-    replies: Iterable[Step] = (),
-    spoken: Iterable[Step] = (),
-    transcriber: ScriptedTranscriber | None = None,
-    deadlines: Deadlines | None = None,
-    tools: Iterable[Tool] = (),
-    **terms: Any,
-) -> None:
-    """Play a scenario in which Whisper understands, the model says, and the voice does what the scripts say."""
-    responder = ScriptedResponder(replies, otherwise=OTHERWISE)
-
-    async def run() -> None:
-        transcriber_ = transcriber or ScriptedTranscriber(heard)
-        synthesizer = ScriptedSynthesizer(spoken, ms_per_character=1)
-        room = EngineRoom(
-            Engines(transcriber_, responder, synthesizer, LevelVoiceDetector),
-            deadlines or Deadlines(),
-        )
-        toolbox = Toolbox(functions={tool.name: tool for tool in tools})
-        shared = TextTerms(responder, room.responding, PATIENCE_S, Phrasebook.shipped(), tools=ToolRoom(toolbox))
-        voice = VoiceTerms(room, **terms)
-        desk = TextDesk(SalesDesk(PLAYBOOK), shared, voice=voice, max_live=3)
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                await scenario(Studio(desk, voice))
-            desk.close()
-        finally:
-            await asyncio.to_thread(room.close)
-
-    asyncio.run(run())
-
-
-def heard(call: SpokenCall) -> list[str]:
-    return [turn.reply_heard for turn in call.conversation.turns]
 
 
 def test_the_greeting_is_spoken_first_and_heard_only_then() -> None:
@@ -384,140 +247,12 @@ def test_a_responder_that_fails_is_apologised_for() -> None:
     in_studio(scenario, replies=[ResponseError("no")])
 
 
-def test_an_opt_out_is_confirmed_aloud_before_the_call_ends() -> None:
-    hold = Hold()
-
-    async def scenario(studio: Studio) -> None:
-        call, client = await studio.greeted()
-        client.says(Words("please take me off your list"))
-        await asyncio.to_thread(hold.entered.wait)
-        assert not call.over, "its last words are not out"
-        client.says(Words("hello?"))
-        hold.release.set()
-        await client.hangs_on()
-        assert heard(call)[-1].startswith("Understood.")
-        assert heard(call)[-1] == call.conversation.turns[-1].reply
-        assert client.told[-2:] == [TurnDone(), CallEnded()]
-        assert call.guide.state.opted_out
-
-    in_studio(scenario, spoken=["", hold])
-
-
-def test_a_client_that_hangs_up_ends_the_call() -> None:
-    async def scenario(studio: Studio) -> None:
-        call, client = await studio.greeted()
-        client.says(HungUp())
-        await client.hangs_on()
-        assert call.end_reason is EndReason.CALLER
-        assert client.told[-1] == CallEnded()
-
-    in_studio(scenario)
-
-
-def test_a_call_that_is_ended_from_outside_tells_its_client() -> None:
-    async def scenario(studio: Studio) -> None:
-        call, client = await studio.greeted()
-        studio.desk.close()
-        await client.hangs_on()
-        assert client.told[-1] == CallEnded()
-        assert call.end_reason is EndReason.SHUTDOWN
-
-    in_studio(scenario)
-
-
-def test_a_long_silence_ends_the_call() -> None:
-    async def scenario(studio: Studio) -> None:
-        call, client = await studio.greeted()
-        await client.hangs_on()
-        assert call.end_reason is EndReason.SILENCE
-
-    in_studio(scenario, idle_s=0.2)
-
-
 def test_what_cannot_be_used_is_told_and_the_call_goes_on() -> None:
     async def scenario(studio: Studio) -> None:
         _, client = await studio.greeted()
         client.says(UnusableMessageError("send a WAV file"))
         assert (await client.hears(Problem)).message == "send a WAV file"
         assert await client.turn(Words("what is it about"))
-
-    in_studio(scenario)
-
-
-def test_a_line_that_is_lost_may_be_replaced_and_what_was_not_delivered_is_not_history() -> None:
-    hold = Hold()
-
-    async def scenario(studio: Studio) -> None:
-        call, client = await studio.greeted()
-        client.says(Words("what is it about"))
-        await asyncio.to_thread(hold.entered.wait)
-        client.says(LineLostError("gone"))
-        await client.hangs_on()
-        hold.release.set()
-        assert not call.over
-        assert heard(call) == [PLAYBOOK.greeting, ""]
-        again = studio.join(call)
-        await again.hears(TurnDone)
-        assert again.told == [TurnDone()], "who was greeted isn't greeted again"
-        assert await again.turn(Words("sorry, I lost you"))
-
-    in_studio(scenario, replies=["It is about booking."], spoken=["", hold])
-
-
-def test_a_client_that_takes_nothing_was_not_greeted_and_is_greeted_on_its_next_line() -> None:
-    async def scenario(studio: Studio) -> None:
-        call = studio.start()
-        client = studio.join(call)
-        client.deaf = True
-        await client.hangs_on()
-        assert heard(call) == [""]
-        again = studio.join(call)
-        await again.hears(TurnDone)
-        assert phrases(again.told) == [PLAYBOOK.greeting]
-
-    in_studio(scenario)
-
-
-def test_a_line_that_stays_away_ends_the_call() -> None:
-    async def scenario(studio: Studio) -> None:
-        call, client = await studio.greeted()
-        client.says(LineLostError("gone"))
-        await call.wait_ended()
-        assert call.end_reason is EndReason.LINE
-
-    in_studio(scenario, reconnect_s=0.02)
-
-
-def test_a_line_that_is_lost_during_our_goodbye_ends_the_call_with_what_was_delivered() -> None:
-    hold = Hold()
-
-    async def scenario(studio: Studio) -> None:
-        call, client = await studio.greeted()
-        client.says(Words("please take me off your list"))
-        await asyncio.to_thread(hold.entered.wait)
-        client.says(LineLostError("gone"))
-        await client.hangs_on()
-        hold.release.set()
-        assert call.over
-        assert heard(call)[-1] == ""
-        assert call.guide.state.opted_out
-
-    in_studio(scenario, spoken=["", hold])
-
-
-def test_a_call_has_one_line_which_is_the_latest_comers_and_none_when_it_is_over() -> None:
-    async def scenario(studio: Studio) -> None:
-        call, first = await studio.greeted()
-        second, third = studio.join(call), studio.join(call)
-        for client in (first, second):
-            with pytest.raises(LineTakenError):
-                await client.hangs_on()
-        await third.hears(TurnDone)
-        assert " ".join(await third.turn(Words("sorry, I lost you"))) == OTHERWISE
-        third.says(HungUp())
-        await third.hangs_on()
-        with pytest.raises(CallOverError):
-            await studio.join(call).serving
 
     in_studio(scenario)
 

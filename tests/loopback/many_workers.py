@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import sys
+import time
 
 from scripts.call_bench.server import scripted_room
 from telephony_agent.cli.serve import AgentServer
@@ -26,6 +29,20 @@ def work(settings: Settings, worker: Worker, listener: socket.socket) -> None:
 def cant_start(settings: Settings, worker: Worker, listener: socket.socket) -> None:
     """Be a worker that has no models."""
     raise SettingError("AGENT_MODELS='none': there are no such models")
+
+
+def starts_once(settings: Settings, worker: Worker, listener: socket.socket) -> None:
+    """Serve for a while, the first time; can't start the second time; tell the server to stop the third time."""
+    noted = settings.store.data_dir / "starts"
+    starts = len(noted.read_text()) if noted.exists() else 0
+    noted.write_text("x" * (starts + 1))
+    if starts == 0:
+        time.sleep(3)
+    elif starts == 1:
+        raise SettingError("the database is away for a moment")
+    else:
+        os.kill(os.getppid(), signal.SIGTERM)
+        time.sleep(5)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from tests.loopback.agent import PLAYBOOK
 from tests.loopback.dialled import World, dialling, parts, run
 from tests.simulator.twin import callee
 
+pytestmark = pytest.mark.long
+
 SOMEBODY = "+12125550155"
 BEEP = NoiseStep("beep", 400, -18.0)
 TALK = NoiseStep("white", 700)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -104,6 +105,28 @@ def test_a_campaign_from_a_file_brings_every_lead_to_its_end(tmp_path: Path) -> 
             assert (await asked(world, "POST", f"/campaigns/{begun['id']}/stop"))["state"] == "stopped"
             listed = (await asked(world, "GET", "/campaigns"))["campaigns"]
             assert [one["name"] for one in listed] == ["autumn"]
+            headers = {"Authorization": f"Bearer {API_TOKEN}"}
+            async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
+                figures = (await client.get(f"{world.agent.url}/metrics")).text
+            assert 'telephony_agent_campaign_calls_total{line_result="busy"} 2.0' in figures
+            assert 'telephony_agent_campaigns{state="stopped"} 1.0' in figures
+            assert not [one["phone"] for one in leads if one["phone"][1:] in figures]
+
+    run(story)
+
+
+def test_a_file_of_ten_thousand_leads_is_taken(tmp_path: Path) -> None:
+    row = "Person {0},+1212555{0:04d},Company of a long name Incorporated,{1}@example.com,Owner,Asia/Tokyo\n"
+    rows = "".join(row.format(one, "person" * 8) for one in range(10_000))
+
+    async def story() -> None:
+        async with campaigning(tmp_path) as world:
+            body = {"csv": f"name,phone,company,email,role,{'x' * 10}\n{rows}", "lead_ids": [1]}
+            assert 1024 * 1024 < len(body["csv"]) < 2 * 1024 * 1024
+            told = await asked(world, "POST", "/campaigns/check", 422, json=body)
+            assert "either csv or lead_ids" in str(told)
+            too_much = await asked(world, "POST", "/campaigns/check", 413, json={"csv": rows * 2})
+            assert "too long" in too_much["error"]
 
     run(story)
 
@@ -120,6 +143,41 @@ def test_a_campaign_with_leads_of_the_store_is_paused_and_resumed(tmp_path: Path
             assert (await asked(world, "POST", f"{path}/resume"))["state"] == "running"
             assert "no campaign 99" in (await asked(world, "POST", "/campaigns/99/stop", 404))["error"]
             assert "no campaign" in (await asked(world, "GET", f"/campaigns/{2**40}", 404))["error"]
+
+    run(story)
+
+
+def test_a_campaign_is_deleted_once_it_is_over_and_its_leads_and_calls_stay(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with campaigning(tmp_path) as world:
+            body = {"name": "autumn", "csv": "\n".join([HEADING, row("Bea Busy", BUSY)]), "retry": ["busy:1d"]}
+            path = f"/campaigns/{(await asked(world, 'POST', '/campaigns', 201, json=body))['id']}"
+            while not (await asked(world, "GET", f"{path}/leads"))["leads"][0]["attempts"]:  # noqa: ASYNC110  # it is elsewhere
+                await asyncio.sleep(0.05)
+            assert (
+                "is running, so it can't be deleted; stop it first"
+                in (await asked(world, "DELETE", path, 409))["error"]
+            )
+            await asked(world, "POST", f"{path}/stop")
+            last = await asked(world, "DELETE", path)
+            assert (last["name"], last["state"], last["progress"]["waiting"]) == ("autumn", "stopped", 1)
+            assert "no campaign" in (await asked(world, "GET", path, 404))["error"]
+            assert "no campaign" in (await asked(world, "DELETE", path, 404))["error"]
+            assert [one["name"] for one in (await asked(world, "GET", "/leads"))["leads"]] == ["Bea Busy"]
+            assert [one["line_result"] for one in (await asked(world, "GET", "/calls"))["calls"]] == ["busy"]
+
+    run(story)
+
+
+def test_a_campaign_that_was_stopped_is_not_deleted_while_a_call_of_it_lives(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with campaigning(tmp_path) as world:
+            body = {"name": "autumn", "csv": "\n".join([HEADING, row("Pia Patient", PERSON)])}
+            path = f"/campaigns/{(await asked(world, 'POST', '/campaigns', 201, json=body))['id']}"
+            while not (await asked(world, "GET", path))["progress"]["talking"]:  # noqa: ASYNC110  # another process
+                await asyncio.sleep(0.02)
+            await asked(world, "POST", f"{path}/stop")
+            assert "a call of campaign 1 goes on" in (await asked(world, "DELETE", path, 409))["error"]
 
     run(story)
 
@@ -208,6 +266,7 @@ def test_the_command_line_begins_follows_and_shows_a_campaign(tmp_path: Path, mo
             assert "is paused" in await told("pause", str(kept["id"]))
             assert "is running" in await told("resume", str(kept["id"]))
             assert "is stopped" in await told("stop", str(kept["id"]))
+            assert "(autumn) is deleted" in await told("delete", "1")
             result = await asyncio.to_thread(CliRunner().invoke, app, ["campaign", "show", "99"])
             assert "no campaign 99" in str(result.exception)
 

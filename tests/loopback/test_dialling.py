@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,12 @@ from telephony_agent.simulator.dialling import DialPace
 from telephony_agent.simulator.faults import CallbackFault, Faults
 from telephony_agent.simulator.rest_faults import RequestKind, RestFault, RestFaults
 from tests.loopback.agent import PLAYBOOK
+from tests.loopback.client import wait_for
 from tests.loopback.dialled import NIGHT, World, dialling, lead, parts, run
 from tests.simulator.calls import QUICK
 from tests.simulator.twin import ABSENT, BUSY, DECLINES, NOWHERE, PERSON, SHORT
+
+pytestmark = pytest.mark.long
 
 
 def test_a_person_who_answers_is_talked_to(tmp_path: Path) -> None:
@@ -234,5 +238,41 @@ def test_a_drain_hangs_up_what_rings(tmp_path: Path) -> None:
             (call,) = world.exchange.calls()
             assert call.record.status in ("canceled", "queued", "ringing")
             assert (await world.here(world.dialler.dial(lead(BUSY)))).reason == "no_place"
+
+    run(story)
+
+
+def test_a_call_that_is_being_placed_when_the_server_stops_does_not_ring_on(tmp_path: Path) -> None:
+    async def story() -> None:
+        twin = {
+            "pace": DialPace(dial_ms=0, ring_ms=6000, webhook_ms=0),
+            "rest_faults": RestFaults(planned={RequestKind.CREATE_CALL: [RestFault.DELAY]}, delay_ms=300),
+        }
+        async with dialling(parts(tmp_path), twin=twin) as world:
+            switchboard = world.agent.site.switchboard
+            assert switchboard is not None
+            dial = asyncio.create_task(world.here(world.dialler.dial(lead(PERSON))))
+            await asyncio.to_thread(wait_for, lambda: any(call.book for call in switchboard.ringing()))
+            await world.here(world.dialler.close())
+            await asyncio.gather(dial, return_exceptions=True)
+            await world.carrier.aclose()
+            (call,) = world.exchange.calls()
+            assert call.record.status == "canceled"
+
+    run(story)
+
+
+def test_who_answers_while_the_server_hangs_up_in_vain_is_talked_to(tmp_path: Path) -> None:
+    async def story() -> None:
+        twin = {
+            "pace": DialPace(dial_ms=0, ring_ms=150, webhook_ms=0),
+            "rest_faults": RestFaults(planned={RequestKind.UPDATE_CALL: [RestFault.ERROR_503] * 2}),
+        }
+        patience = Patience(pauses_s=(0.25,), look_pauses_s=(0.05,))
+        async with dialling(parts(tmp_path), patience=patience, twin=twin) as world:
+            answer = await world.here(world.dialler.dial(lead(PERSON)))
+            await world.here(world.dialler.close())
+            outcome = await world.here(world.dialler.finished(answer.call_id))
+            assert outcome.line_result == "answered"
 
     run(story)

@@ -26,6 +26,8 @@ from telephony_agent.live.sales_desk import SalesDesk
 from tests.loopback.agent import PLAYBOOK, Agent, Parts, running
 from tests.loopback.client import Client, ask_for_stream, call_sid, calling, post, wait_for
 
+pytestmark = pytest.mark.long
+
 SHORT = PLAYBOOK.model_copy(
     update={
         "greeting": "An AI of Bluefinch.",

@@ -1,142 +1,44 @@
-"""Traffic that is broken on purpose, on the real server: it costs its sender the stream, and a neighbour nothing."""
+"""Streams that are broken on purpose, on the real server: it costs their sender the stream, and a neighbour nothing."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import gzip
 import os
 import re
-import socket
 import struct
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import count, cycle, islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from starlette.routing import Route
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from telephony_agent.core.call_terms import CallRules
-from telephony_agent.engines.scripted import ScriptedResponder, ScriptedSynthesizer, ScriptedTranscriber
-from telephony_agent.live.engine_room import Deadlines, speak
 from telephony_agent.simulator.signing import sign
 from telephony_agent.web import bounded_http, media
-from telephony_agent.web.app import create_app
 from tests.hostile import refused, tolerated
-from tests.loopback.agent import API_TOKEN, AUTH_TOKEN, PUBLIC_URL, Agent, Parts, running
-from tests.loopback.client import MEDIA_URL, PATIENCE_S, STREAM_SID, call_sid, calling, post, wait_for
-from tests.loopback.test_faults import SHORT, census
+from tests.loopback.agent import AUTH_TOKEN, PUBLIC_URL, Agent
+from tests.loopback.client import MEDIA_URL, PATIENCE_S, STREAM_SID, call_sid, calling, wait_for
+from tests.loopback.siege import AUTHORIZED, FRESH, all_over, beside_a_neighbour, besieged, hang_up
+from tests.loopback.test_faults import census
 
 pytestmark = pytest.mark.long
 
-FRESH = count(5000)
-REPLY = "I see what you mean by that."
-MS_PER_CHARACTER = 15
 SEED = 5
 STREAMS, MESSAGES_EACH = 4, 2000
 REFUSED = 60
 HALF_OPEN = 500
-AUTHORIZED = {"Authorization": f"Bearer {API_TOKEN}"}
-
-
-UNHURRIED = CallRules(filler_after_s=60.0, reprompt_after_s=60.0)
-"""However busy the machine is, the neighbour hears the same words."""
 
 
 @pytest.fixture(scope="module")
-def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
-    parts = Parts(
-        ScriptedTranscriber(otherwise="hello there"),
-        ScriptedResponder(otherwise=REPLY),
-        ScriptedSynthesizer(ms_per_character=MS_PER_CHARACTER),
-        deadlines=Deadlines(60.0, 60.0, 60.0),
-        rules=UNHURRIED,
-        playbook=SHORT,
-        max_calls=0,
-    )
-    with running(parts) as agent:
+def agent() -> Iterator[Agent]:
+    with besieged() as agent:
         yield agent
-
-
-class Tape(deque[dict[str, Any]]):
-    """A telephone's unplayed messages, which also keeps all that came."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.audio = bytearray()
-        self.clears = 0
-
-    def append(self, message: dict[str, Any]) -> None:
-        super().append(message)
-        if message["event"] == "media":
-            self.audio += base64.b64decode(message["media"]["payload"])
-        self.clears += message["event"] == "clear"
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a call was: the words of both sides, and every byte that was heard."""
-
-    words: tuple[tuple[str, str], ...]
-    audio: bytes
-    clears: int
-
-
-async def neighbour(agent: Agent, going_on: asyncio.Event) -> Told:
-    """Hold a call of two turns at least, and of as many as it takes until what goes on beside it is over."""
-    sid = call_sid(next(FRESH))
-    tape = Tape()
-    async with calling(agent, sid) as client:
-        client.unplayed = tape
-        await client.hears()
-        for turn in count(1):
-            await client.says()
-            await client.hears()
-            if turn >= 2 and not going_on.is_set():
-                break
-        await client.stop()
-        await client.closed()
-    turns = (await asyncio.to_thread(agent.account, sid))["turns"]
-    return Told(tuple((turn["transcript"], turn["reply_heard"]) for turn in turns), bytes(tape.audio), tape.clears)
-
-
-async def beside_a_neighbour(agent: Agent, hostilities: Awaitable[None]) -> None:
-    """Let hostilities happen while a call goes on, and see that it heard and was heard whole."""
-    going_on = asyncio.Event()
-    going_on.set()
-    call = asyncio.create_task(neighbour(agent, going_on))
-    try:
-        await hostilities
-    finally:
-        going_on.clear()
-        told = await call
-    turns = len(told.words)
-    greeting, reply = (spoken(text) for text in (SHORT.greeting, REPLY))
-    assert told == Told((("hello there", REPLY),) * turns, greeting + reply * turns, 0)
-
-
-def spoken(text: str) -> bytes:
-    """Return what a phrase sounds like, on the wire."""
-    return speak(ScriptedSynthesizer(ms_per_character=MS_PER_CHARACTER), text, lambda: False)
-
-
-def hang_up(agent: Agent, sid: str) -> None:
-    """Let the carrier say that a call is over, as it does for every call, whatever became of its stream."""
-    assert post(agent, "/twilio/status", {"CallSid": sid, "CallStatus": "completed", "SequenceNumber": "99"}).is_success
-
-
-def all_over(agent: Agent, sids: Iterable[str]) -> None:
-    """See that no call and no stream is left."""
-    for sid in sids:
-        wait_for(lambda sid=sid: agent.account(sid)["state"] == "ended")
-    wait_for(lambda: agent.site.metrics.registry.get_sample_value("telephony_agent_calls_live") == 0)
 
 
 def test_a_call_with_nothing_beside_it_is_heard_whole(agent: Agent) -> None:
@@ -338,130 +240,3 @@ def test_hundreds_of_half_open_connections_are_closed_and_a_neighbour_does_not_n
     assert set(statuses) == {b"408", b"200", b"101", b"400"}
     wait_for(lambda: all(now <= then for now, then in zip(census(agent), before, strict=True)), PATIENCE_S)
     assert resident_bytes() - memory < 2**26
-
-
-# Requests
-
-
-def test_no_request_to_any_route_is_answered_with_a_fault(remembering: Agent) -> None:
-    routes = [route for route in create_app(remembering.site).routes if isinstance(route, Route)]
-    assert len(routes) > 20
-    methods: dict[str, set[str]] = {}
-    for route in routes:
-        methods.setdefault(route.path, set()).update(route.methods or ())
-    faults = []
-    with httpx.Client(base_url=remembering.url, trust_env=False, timeout=PATIENCE_S, headers=AUTHORIZED) as client:
-        for route in routes:
-            for request in odd_requests(client, route):
-                answer = client.send(request)
-                if answer.status_code == 500 or (request.method not in methods[route.path] and answer.is_success):
-                    faults.append((request.method, str(request.url)[:200], answer.status_code))
-    assert faults == []
-
-
-@pytest.fixture(scope="module")
-def remembering(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
-    with running(Parts(data_dir=tmp_path_factory.mktemp("data"), max_calls=0)) as agent:
-        yield agent
-
-
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
-CONTENT_TYPES = ("", "text/csv", "multipart/form-data", "application/xml", "application/json; charset=utf-16", "\xff")
-BODIES = (
-    b"",
-    b"\x00",
-    b"\xff\xfe",
-    b"{}",
-    b"[" * 50_000,
-    b'{"lead": {"name": "\\ud800", "phone": "+15005550006"}, "channel": "text"}',
-    b'{"text": 5, "number": "\\u0000", "lead_id": 1e400}',
-    b"phone,name\n" + b'"' * 1000,
-    b"x" * 70_000,
-)
-SEGMENTS = ("x", "0", "9" * 3000, "%00", "%ff", "%F0%9F%98%80", "..%2f..%2fetc", "CA" + "0" * 32)
-QUERIES = (
-    "",
-    "limit=9999999999999999999999",
-    "limit=-1&cursor=%00&since=%ff",
-    "x=" + "y" * 3500,
-    "&".join("a=1" for _ in range(900)),
-)
-
-
-def odd_requests(client: httpx.Client, route: Route) -> Iterator[httpx.Request]:
-    """Yield requests to a route with each method, body, type, query and path that is odd."""
-    paths = [re.sub(r"\{[^}]*\}", segment, route.path) for segment in SEGMENTS]
-    usual = paths[0]
-    for method in METHODS:
-        yield client.build_request(method, usual)
-    for method in sorted(route.methods or ()):
-        for path in dict.fromkeys(paths):
-            yield client.build_request(method, path)
-        for query in QUERIES:
-            yield client.build_request(method, f"{usual}?{query}")
-        if method in ("POST", "PUT"):
-            for body, kind in zip(BODIES, cycle(CONTENT_TYPES), strict=False):
-                yield client.build_request(
-                    method, usual, content=body, headers={b"Content-Type": kind.encode("latin-1")}
-                )
-
-
-FORMS: tuple[dict[str, str], ...] = (
-    {},
-    {"CallSid": ""},
-    {"CallSid": "x" * 10_000},
-    {"CallSid": "\x00\ufffd", "From": "\x00", "To": "😀", "Direction": "sideways"},
-    {"CallSid": call_sid(), "CallStatus": "completed", "SequenceNumber": "9" * 5000},
-    {"CallSid": call_sid(), "CallStatus": "odd", "SequenceNumber": "१"},
-    {"CallSid": call_sid(), "DialCallStatus": "odd", "Digits": "9" * 5000},
-)
-
-
-@pytest.mark.parametrize("form", FORMS, ids=range(len(FORMS)))
-def test_no_signed_form_is_answered_with_a_fault(remembering: Agent, form: dict[str, str]) -> None:
-    paths = [route.path for route in create_app(remembering.site).routes if isinstance(route, Route)]
-    webhooks = [path for path in paths if path.startswith("/twilio/")]
-    assert len(webhooks) >= 4
-    for path in webhooks:
-        assert post(remembering, path, form).status_code in (200, 204, 400, 404), path
-
-
-def raw(agent: Agent, request: bytes) -> bytes:
-    """Send bytes; return the first line of the answer."""
-    with socket.create_connection(("127.0.0.1", int(agent.url.rsplit(":", 1)[1])), PATIENCE_S) as peer:
-        peer.sendall(request)
-        return peer.makefile("rb").readline()
-
-
-@pytest.mark.parametrize(
-    ("request_bytes", "status"),
-    [
-        (b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 100_000 + b"\r\n\r\n", 431),
-        (b"GET /healthz HTTP/1.1\r\n" + b"X: x\r\n" * 20_000, 431),
-        (b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 500_000, 431),
-        (b"GET /healthz?" + b"x" * 5000 + b" HTTP/1.1\r\n\r\n", 414),
-        (b"GET /api/v1/leads/" + b"9" * 5000 + b" HTTP/1.1\r\n\r\n", 414),
-        (b"POST /healthz HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nnot hex\r\n", 400),
-        (b"POST /healthz HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
-        (b"GET http://[/ HTTP/1.1\r\n\r\n", 400),
-        (b"GET /\xff HTTP/1.1\r\n\r\n", 400),
-        (b"\x16\x03\x01\x02\x00\x01\x00", 400),
-        (b"GET /healthz HTTP/9.9\r\n\r\n", 400),
-    ],
-)
-def test_a_request_that_is_no_request_is_refused(agent: Agent, request_bytes: bytes, status: int) -> None:
-    assert raw(agent, request_bytes).split(b" ")[1:2] == [str(status).encode()]
-    assert httpx.get(f"{agent.url}/healthz", trust_env=False).status_code == 200
-
-
-def test_a_body_that_does_not_end_is_cut(agent: Agent) -> None:
-    head = b"POST /twilio/voice HTTP/1.1\r\nHost: agent\r\nX-Twilio-Signature: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-    chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
-    sent = 0
-    with socket.create_connection(("127.0.0.1", int(agent.url.rsplit(":", 1)[1])), PATIENCE_S) as peer:
-        peer.sendall(head)
-        with suppress(ConnectionError):
-            while sent < 2**27:
-                peer.sendall(chunk)
-                sent += len(chunk)
-        assert sent < 2**27, "it was read to its end"

@@ -25,6 +25,8 @@ from tests.loopback.test_answering import MAILBOX, SOMEBODY, TONE_WORDS
 from tests.loopback.test_campaigns import HEADING, ONCE, asked, campaigning, row, when_none_is_live
 from tests.simulator.twin import PERSON, SHORT, callee
 
+pytestmark = pytest.mark.long
+
 ZOE = """
 persona: Zoe
 company: Larkspur
@@ -121,6 +123,17 @@ def test_a_playbook_that_cannot_be_used_is_refused_and_nobody_is_called(
             told = await asked(world, "POST", "/campaigns", 422, json=begun)
             assert told["error"].startswith(error)
             assert not world.exchange.records
+
+    run(story)
+
+
+@pytest.mark.parametrize("name", shipped_playbooks())
+def test_those_that_ship_can_be_used_beside_any_other(tmp_path: Path, name: str) -> None:
+    async def story() -> None:
+        async with dialling(quick(tmp_path), callees=LISTENER) as world:
+            call_id = (await dialled(world, shipped_text(name)))["call_id"]
+            outcome = await world.here(world.dialler.finished(call_id))
+        assert outcome.line_result == "answered"
 
     run(story)
 

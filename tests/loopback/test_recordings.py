@@ -22,6 +22,8 @@ from telephony_agent.store import Deleted, RetentionPolicy, Store
 from tests.loopback.agent import API_TOKEN, AUTH_TOKEN, PUBLIC_URL, Agent, Parts, running
 from tests.loopback.client import call_sid, calling, wait_for
 
+pytestmark = pytest.mark.long
+
 NOTICE = "This call is recorded."
 REPLY = "I see. What else would you like to know?"
 CALLER = "+15005550006"

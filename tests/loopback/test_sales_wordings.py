@@ -21,6 +21,8 @@ from tests.sales.adversary import HARMLESS, obedient, secrets
 from tests.sales.sentences import lines, wordings
 from tests.sales.talk import PHRASES
 
+pytestmark = pytest.mark.long
+
 OPT_OUTS = [*wordings()["seventh"], *wordings()["sixth"][:11]]
 """The wordings that were written last, after the rules had been mended by those before."""
 INJECTIONS = lines("injections")

@@ -21,6 +21,8 @@ from telephony_agent.simulator.script import SayStep, WaitStep
 from tests.loopback.agent import AUTH_TOKEN, PLAYBOOK, PUBLIC_URL, Agent, Parts, running
 from tests.loopback.client import Client, call_sid, calling, connected, post, wait_for
 
+pytestmark = pytest.mark.long
+
 PERSON = "+15005550006"
 SHORT: Playbook = PLAYBOOK.model_copy(
     update={
@@ -150,6 +152,36 @@ def element_url(dial: ET.Element) -> str:
     number = dial.find("Number")
     assert number is not None
     return number.get("url") or ""
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_after_a_fault_a_person_is_told_of_the_call_and_who_gets_none_hears_a_goodbye(
+    tmp_path: Path, taken: bool
+) -> None:
+    async def scenario(agent: Agent) -> None:
+        async with calling(agent, SID) as client:
+            await client.hears()
+            assert agent.site.switchboard is not None
+            call = agent.site.switchboard.find(SID)
+            assert call is not None
+            assert call.leg is not None
+            agent.loop.call_soon_threadsafe(call.leg.tell, None)  # type: ignore[arg-type]  # which is no event
+            await client.closed()
+        answer = await form_to(agent, "/twilio/stream-ended")
+        assert [verb.tag for verb in ET.fromstring(answer)] == ["Say", "Dial", "Hangup"]
+        dial = element(answer, "Dial")
+        whisper = await form_to(agent, path_of(element_url(dial)), CallSid=call_sid(77))
+        assert "A call for you from a caller. Our talk with them broke off" in (
+            element(whisper, "Gather/Say").text or ""
+        )
+        if taken:
+            await form_to(agent, path_of(element(whisper, "Gather").get("action")), Digits="1")
+        over = await form_to(agent, path_of(dial.get("action")), DialCallStatus="completed")
+        assert [verb.tag for verb in ET.fromstring(over)] == (["Hangup"] if taken else ["Say", "Hangup"])
+
+    with running(parts(tmp_path)) as agent:
+        asyncio.run(scenario(agent))
+        assert agent.account(SID)["end_reason"] == "fault"
 
 
 def test_who_hangs_up_while_the_person_is_rung_is_not_transferred(tmp_path: Path) -> None:

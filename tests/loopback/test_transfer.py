@@ -16,6 +16,8 @@ from tests.loopback.dialled import OURS, World, dialling, parts, run
 from tests.loopback.test_second_streams import SHORT
 from tests.simulator.twin import BUSY, DECLINES, MACHINE, NOWHERE, callee
 
+pytestmark = pytest.mark.long
+
 CALLER, COLLEAGUE = "+12125550150", "+12125550151"
 PEOPLE = {
     CALLER: callee("wants a person", KeysStep("0"), WaitStep(3000), HangUpStep(after_reply=False)),
@@ -49,6 +51,7 @@ def test_a_caller_is_handed_over_to_a_person_who_takes_the_call_and_else_comes_b
         async with dialling(given, callees=PEOPLE) as world:
             told, verbs = await handed_over(world)
         assert (told["end_reason"], told["outcome"]["disposition"]) == (reason, disposition)
+        assert told["outcome"]["line_result"] == "answered"
         # Once the person has pressed the key it isn't our call any more; how long the two talk is their affair.
         obeyed = [type(verb) for verb in verbs if not isinstance(verb, twiml.Hangup)]
         assert obeyed == [twiml.Connect, twiml.Dial, *([twiml.Connect] if reason == "caller" else [])]

@@ -40,7 +40,7 @@ from telephony_agent.web.siblings import former_workers
 from tests.loopback.agent import API_TOKEN, AUTH_TOKEN, PUBLIC_URL
 from tests.loopback.campaign_day import zones
 from tests.loopback.client import Client, call_sid, wait_for
-from tests.loopback.many_workers import cant_start, work
+from tests.loopback.many_workers import cant_start, starts_once, work
 from tests.simulator.calls import QUICK
 from tests.simulator.twin import callee
 from tests.store.postgres import Cluster, NoPostgres, running_cluster
@@ -385,6 +385,15 @@ def test_workers_that_can_not_start_end_the_server(tmp_path: Path) -> None:
     settings = Settings(AGENT_PORT="0", AGENT_DATA_DIR=str(tmp_path))
     with pytest.raises(WorkersFailedError):
         Workers(settings, 1, cant_start).run()
+
+
+def test_a_worker_that_can_not_start_again_does_not_end_a_server_that_has_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("telephony_agent.cli.workers.GROWN_UP_S", 3.0)
+    settings = Settings(AGENT_PORT="0", AGENT_DATA_DIR=str(tmp_path))
+    Workers(settings, 1, starts_once).run()
+    assert (tmp_path / "starts").read_text() == "xxx"
 
 
 @pytest.mark.parametrize(("places", "count"), [("1", 2), ("3", 4)])

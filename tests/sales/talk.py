@@ -58,7 +58,7 @@ def talk(
 ) -> Talk:
     """Begin a call; its greeting was heard in full, or not at all."""
     phrases = SalesPhrases.shipped(playbook.language)
-    guide = Guide(replace(SETTING, playbook=playbook, recorded=recorded, can_transfer=can_transfer), phrases)
+    guide = Guide.of(replace(SETTING, playbook=playbook, recorded=recorded, can_transfer=can_transfer), phrases)
     greeting = with_notice(playbook.greeting, phrases.say.recording_notice if recorded else "")
     guide.take(0, "", greeting if greeted else "", NOW)
     return Talk(guide, greeting if greeted else "")

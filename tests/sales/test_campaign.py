@@ -105,6 +105,13 @@ def test_campaigns_of_one_server_share_their_pace() -> None:
     assert second.next(NOON) == Wait(after(seconds=1))
 
 
+def test_a_clock_that_was_set_back_holds_nobody_up() -> None:
+    campaign = CampaignPlan([(1, after(hours=-2)), (2, after(hours=-2))], per_s=1.0, at_once=0, pace=Pace())
+    assert dials(campaign, NOON) == 1
+    assert campaign.next(after(hours=-1)) == Wait(after(hours=-1, seconds=1))
+    assert dials(campaign, after(hours=-1, seconds=1)) == 2
+
+
 def test_without_a_place_nobody_is_dialled_until_a_call_is_over() -> None:
     campaign = plan(1, 2)
     assert dials(campaign, NOON) == 1

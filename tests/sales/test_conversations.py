@@ -15,6 +15,8 @@ from tests.sales.adversary import HARMFUL, adversary
 from tests.sales.scripts import CONTACTS, Played, play, scripts, share, table
 from tests.sales.talk import PHRASES, PLAYBOOK
 
+pytestmark = pytest.mark.long
+
 SCRIPTS = scripts()
 ENOUGH = 60
 IDLE = "I see. What else would you like to know?"

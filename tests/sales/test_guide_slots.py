@@ -142,7 +142,7 @@ def test_questions_are_asked_in_order_and_volunteered_data_never() -> None:
 
 def test_what_is_known_of_the_lead_is_not_asked() -> None:
     lead = Lead("Anna", "+12125550199", bant=Bant(budget="500 a month", need="fewer calls"))
-    guide = Guide(replace(SETTING, lead=lead), PHRASES)
+    guide = Guide.of(replace(SETTING, lead=lead), PHRASES)
     assert guide.to_ask == (SlotName.TEAM_SIZE, SlotName.AUTHORITY, SlotName.TIMING)
 
 

@@ -82,7 +82,7 @@ def test_the_reference_agents_goodbyes_end_their_calls() -> None:
     """Its calls without the guide's fixed words, so that all goodbyes are the model's."""
     goodbyes, refused = 0, []
     for dialogue in islice((one for one in dialogues(11) if one.world.playbook == PLAYBOOK), 60):
-        guide = Guide(SETTING, PHRASES)
+        guide = Guide.of(SETTING, PHRASES)
         heard = PLAYBOOK.greeting
         for number, turn in enumerate(dialogue.turns, 1):
             advice = guide.take(number, turn.heard, heard, NOW)

@@ -21,7 +21,7 @@ GREETING = with_notice(PLAYBOOK.greeting, NOTICE)
 
 def recorded(greeting_heard: str) -> Talk:
     """Begin a recorded call of whose greeting so much was heard."""
-    guide = Guide(replace(SETTING, recorded=True), PHRASES)
+    guide = Guide.of(replace(SETTING, recorded=True), PHRASES)
     return Talk(guide, heard=greeting_heard)
 
 
@@ -79,7 +79,7 @@ def test_who_did_not_hear_the_notice_whole_is_told_again_with_the_disclosure(hea
 
 
 def test_the_greeting_alone_discloses_where_nothing_is_recorded() -> None:
-    guide = Guide(SETTING, PHRASES)
+    guide = Guide.of(SETTING, PHRASES)
     assert guide.take(1, "yes, go on", PLAYBOOK.greeting, NOW).say == ""
 
 

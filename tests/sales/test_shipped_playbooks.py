@@ -194,7 +194,7 @@ MODELS: Mapping[str, Model] = {
 def tell(told: Told, model: Model) -> Guide:
     playbook = Playbook.parse(shipped_text(told.playbook))
     lead = replace(SETTING.lead, name="unknown")
-    guide = Guide(replace(SETTING, playbook=playbook, lead=lead, can_transfer=told.can_transfer), PHRASES)
+    guide = Guide.of(replace(SETTING, playbook=playbook, lead=lead, can_transfer=told.can_transfer), PHRASES)
     heard = playbook.greeting if told.heard is None else told.heard
     for turn, words in enumerate(told.says, 1):
         advice = guide.take(turn, words, heard, NOW)
@@ -239,7 +239,7 @@ def test_a_shipped_playbook_is_valid_compact_and_speaks_its_own_words(name: str)
 def test_what_is_known_of_the_lead_may_be_spoken() -> None:
     playbook = Playbook.parse(shipped_text(REMINDER))
     lead = replace(SETTING.lead, notes="Cleaning on Wednesday at ten, with Doctor Hall.")
-    guide = Guide(replace(SETTING, playbook=playbook, lead=lead), PHRASES)
+    guide = Guide.of(replace(SETTING, playbook=playbook, lead=lead), PHRASES)
     advice = guide.take(1, "when is it", playbook.greeting, NOW)
     assert advice.note == "About them: Cleaning on Wednesday at ten, with Doctor Hall."
     assert guide.check(1, "It is on Wednesday at ten with Doctor Hall.").fault is None

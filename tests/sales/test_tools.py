@@ -141,7 +141,7 @@ def test_what_a_tool_returns_is_bounded_and_holds_no_tags() -> None:
 
 def guided(*, can_transfer: bool = False, tools: tuple[str, ...] = TOOLS) -> Talk:
     playbook = PLAYBOOK.model_copy(update={"tools": tools})
-    guide = Guide(replace(SETTING, playbook=playbook, can_transfer=can_transfer), PHRASES)
+    guide = Guide.of(replace(SETTING, playbook=playbook, can_transfer=can_transfer), PHRASES)
     guide.take(0, "", PLAYBOOK.greeting, NOW)
     return Talk(guide)
 

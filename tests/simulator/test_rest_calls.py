@@ -15,8 +15,8 @@ from telephony_agent.simulator import (
     Tunnel,
     running_twin,
 )
-from telephony_agent.simulator.interpreter import EndedBy
 from telephony_agent.simulator.noises import level_dbov
+from telephony_agent.simulator.orders import EndedBy
 from telephony_agent.simulator.rest_order import Fields
 from telephony_agent.simulator.twin_settings import Limits
 from tests.simulator.calls import QUICK, greets_and_closes, listens, run

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+import pytest
+from twilio.base.exceptions import TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
@@ -132,3 +134,10 @@ def closing(client: Client) -> None:
     session = client.http_client.session
     assert session is not None
     session.close()
+
+
+async def refused(it: Story, question: Callable[[Client], object]) -> tuple[int, int]:
+    """Give the HTTP status and Twilio's number of a refusal."""
+    with pytest.raises(TwilioRestException) as caught:
+        await it.asks(question)
+    return caught.value.status, caught.value.code

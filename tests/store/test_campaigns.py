@@ -16,6 +16,7 @@ from telephony_agent.store import (
     NewCampaign,
     RetentionPolicy,
     Settlement,
+    Standing,
     Store,
     UnknownRecord,
     Verdict,
@@ -223,6 +224,53 @@ async def test_who_still_waits_in_a_campaign_is_too_old_only_when_that_is_over(s
     assert await store.campaigns.change(record.id, CampaignState.STOPPED, among=ALL, now=later)
     assert (await store.retention.apply(too_old, later)).leads == 1
     assert (await store.campaigns.leads(record.id)).items == ()
+
+
+@pytest.mark.parametrize("state", ALL)
+async def test_a_campaign_is_deleted_once_it_is_over(store: Store, state: CampaignState) -> None:
+    record, (anna,) = await campaign(store)
+    other, _ = await campaign(store)
+    assert await store.campaigns.change(record.id, state, among=ALL, now=NOW)
+    over = state in (CampaignState.STOPPED, CampaignState.FINISHED)
+    assert await store.campaigns.delete(record.id) is over
+    assert [one.id for one in (await store.campaigns.page()).items] == [other.id, record.id][: 2 - over]
+    assert (await store.leads.get(anna)).id == anna
+    assert await store.campaigns.waiting(record.id) == (() if over else ((anna, NOW),))
+
+
+async def test_a_campaign_that_was_stopped_is_deleted_after_its_last_call_only(store: Store) -> None:
+    record, (anna,) = await campaign(store)
+    assert await store.campaigns.claim(record.id, anna, "out-1", NOW)
+    assert await store.campaigns.change(record.id, CampaignState.STOPPED, among=ALL, now=NOW)
+    assert not await store.campaigns.delete(record.id)
+    assert await store.campaigns.settle(record.id, anna, "out-1", verdict(), NOW) is not None
+    assert await store.campaigns.delete(record.id)
+    assert not await store.campaigns.delete(record.id), "it is gone"
+
+
+async def test_the_standing_counts_the_leads_of_what_goes_on_and_tells_the_worst_share(make_store: MakeStore) -> None:
+    async with make_store(server="one") as one, make_store(server="two") as two:
+        empty = Standing(dict.fromkeys(CampaignState, 0), dict.fromkeys(LeadState, 0), 0.0)
+        assert await one.campaigns.standing() == empty
+        bad, leads = await campaign(one, 4)
+        good, others = await campaign(one, 4)
+        over, _ = await campaign(one, 4)
+        await settled(one, bad, leads[0], "out-0", verdict(abandoned=True))
+        await settled(one, bad, leads[1], "out-1", verdict())
+        await settled(one, good, others[0], "out-2", verdict())
+        assert await one.campaigns.claim(good.id, others[1], "out-3", NOW)
+        assert await one.campaigns.refuse(good.id, others[2], NOW, reason="country", detail="")
+        for record, state in ((bad, CampaignState.HELD), (over, CampaignState.STOPPED)):
+            assert await one.campaigns.change(record.id, state, among=ALL, now=NOW)
+        standing = await one.campaigns.standing()
+        assert {state.value: count for state, count in standing.campaigns.items() if count} == {
+            "running": 1,
+            "held": 1,
+            "stopped": 1,
+        }
+        assert standing.leads == {"waiting": 3, "dialling": 1, "done": 3, "refused": 1}
+        assert standing.abandoned_share == 0.5
+        assert await two.campaigns.standing() == empty
 
 
 async def test_a_server_runs_its_own_campaigns_only(make_store: MakeStore) -> None:

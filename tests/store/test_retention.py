@@ -8,13 +8,18 @@ from pathlib import Path
 import pytest
 
 from telephony_agent.store import (
+    CampaignState,
     Deleted,
     EventRecord,
+    NewCall,
+    NewCampaign,
     PhraseRecord,
     RetentionPolicy,
     Store,
     StoreUnavailable,
     TurnRecord,
+    UnknownRecord,
+    Verdict,
 )
 
 from .stage import ANNA, BEN, NOW, ON_SQLITE, at, ended_call, lead, outbound, outcome
@@ -22,6 +27,8 @@ from .stage import ANNA, BEN, NOW, ON_SQLITE, at, ended_call, lead, outbound, ou
 pytestmark = pytest.mark.anyio
 DAY = 86_400
 SECRET = "the password is swordfish"
+MONTH = RetentionPolicy(calls_days=30)
+OVER = (CampaignState.STOPPED, CampaignState.FINISHED)
 
 
 async def remembered(store: Store, name: str = "CA1", number: str = ANNA, *, day: int = 0) -> int:
@@ -95,6 +102,66 @@ async def test_a_lead_who_waits_for_our_call_stays(store: Store) -> None:
     await store.calls.finish("CA1", outcome("callback"))
     assert await store.retention.apply(RetentionPolicy(leads_days=0), at(DAY - 1)) == Deleted()
     assert await store.retention.apply(RetentionPolicy(leads_days=0), at(DAY + 1)) == Deleted(leads=1)
+
+
+async def campaign(store: Store, state: CampaignState, *, playbook_id: str = "") -> tuple[int, int]:
+    """Begin a campaign with Anna, and bring it to a state at ``NOW``; return it and her."""
+    anna = (await store.leads.find(ANNA)) or await store.leads.get(await lead(store))
+    record = await store.campaigns.create(NewCampaign("spring", 1.0, 0, {}, playbook_id), [anna.id], NOW)
+    assert await store.campaigns.change(record.id, state, among=tuple(CampaignState), now=NOW)
+    return record.id, anna.id
+
+
+async def campaigns(store: Store) -> set[int]:
+    return {record.id for record in (await store.campaigns.page()).items}
+
+
+async def test_campaigns_that_are_over_go_with_the_calls_and_no_others_do(store: Store) -> None:
+    ids = {state: (await campaign(store, state))[0] for state in CampaignState}
+    assert await store.retention.apply(MONTH, at(30 * DAY)) == Deleted()
+    assert await store.retention.apply(MONTH, at(30 * DAY + 1)) == Deleted(campaigns=2)
+    assert await campaigns(store) == {ids[state] for state in CampaignState if state not in OVER}
+    assert (await store.leads.find(ANNA)) is not None
+
+
+async def test_a_campaign_stays_whose_last_call_ended_after_it_was_stopped(store: Store) -> None:
+    stopped, anna = await campaign(store, CampaignState.RUNNING)
+    assert await store.campaigns.claim(stopped, anna, "out-1", NOW)
+    assert await store.campaigns.change(stopped, CampaignState.STOPPED, among=tuple(CampaignState), now=NOW)
+    assert await store.retention.apply(MONTH, at(99 * DAY)) == Deleted(), "its call is not settled"
+    said = Verdict("answered", "callback", answered=True, abandoned=False, again_at=lambda _: None, hold=lambda *_: "")
+    assert await store.campaigns.settle(stopped, anna, "out-1", said, at(90 * DAY)) is not None
+    assert await store.retention.apply(MONTH, at(99 * DAY)) == Deleted()
+    assert await store.retention.apply(MONTH, at(121 * DAY)) == Deleted(campaigns=1)
+
+
+async def test_a_playbook_goes_once_no_call_and_no_campaign_names_it(store: Store) -> None:
+    for name in ("called", "planned", "nobody's"):
+        await store.playbooks.keep(name, f"persona: {name}", NOW)
+    await store.calls.begin(NewCall("CA1", "outbound", NOW, number=ANNA, playbook_id="called"))
+    await campaign(store, CampaignState.PAUSED, playbook_id="planned")
+    assert await store.retention.apply(MONTH, at(29 * DAY)) == Deleted()
+    assert await store.retention.apply(MONTH, at(31 * DAY)) == Deleted(playbooks=1)
+    with pytest.raises(UnknownRecord):
+        await store.playbooks.get("nobody's")
+    await store.calls.finish("CA1", outcome(after_s=31 * DAY))
+    await delivered(store)
+    assert await store.retention.apply(MONTH, at(62 * DAY)) == Deleted(calls=1, playbooks=1)
+    assert await store.playbooks.get("planned") == "persona: planned"
+
+
+async def test_a_playbook_that_was_just_brought_waits_a_day_for_its_call(store: Store) -> None:
+    await store.playbooks.keep("zoe", "persona: Zoe", NOW)
+    await store.playbooks.keep("zoe", "persona: Zoe", at(50 * DAY))
+    at_once = RetentionPolicy(calls_days=0)
+    assert await store.retention.apply(at_once, at(51 * DAY - 1)) == Deleted()
+    assert await store.retention.apply(at_once, at(51 * DAY + 1)) == Deleted(playbooks=1)
+
+
+async def test_without_days_for_calls_campaigns_and_playbooks_stay(store: Store) -> None:
+    await campaign(store, CampaignState.STOPPED)
+    await store.playbooks.keep("zoe", "persona: Zoe", NOW)
+    assert await store.retention.apply(RetentionPolicy(0, 0, None, None), at(999 * DAY)) == Deleted()
 
 
 async def test_forgetting_leaves_only_the_do_not_call_entry(store: Store) -> None:

@@ -140,7 +140,7 @@ async def account(patient: Patient) -> Finding:
         return warning(str(error), "connect this machine to the network (proxy, firewall, DNS), then run doctor again")
     finally:
         await carrier.aclose()
-    return ok(f"Twilio accepts the credentials; {len(patient.numbers)} numbers")
+    return ok(f"Twilio accepts the credentials; numbers: {len(patient.numbers)}")
 
 
 async def number(patient: Patient) -> Finding:
@@ -167,7 +167,8 @@ def _compared(found: PhoneNumber, base: str) -> Finding:
     if route.application_sid or route.trunk_sid:
         return wrong(f"{shown} belongs to a TwiML application or a trunk, so its voice URL is ignored", fix)
     if (route.voice_url, route.voice_method) != (base + VOICE_PATH, "POST"):
-        return wrong(f"a call to {shown} goes to {route.voice_method} {route.voice_url or 'nothing'}", fix)
+        target = f"to {route.voice_method} {route.voice_url}" if route.voice_url else "nowhere"
+        return wrong(f"a call to {shown} goes {target}", fix)
     missing = []
     if not route.fallback_url:
         missing.append("no fallback for when this agent fails")
