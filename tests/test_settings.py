@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from telephony_agent.errors import SettingError
-from telephony_agent.settings import LogLevel, ModelSet, Settings, VadKind
+from telephony_agent.settings import LogLevel, ModelSet, Settings, VadKind, misspelt, names_given
 
 
 @pytest.fixture(autouse=True)
@@ -102,3 +102,26 @@ def test_lists_of_whom_to_call_are_read_in_any_spelling() -> None:
     dial = Settings(AGENT_COUNTRIES="us, ca,", AGENT_CONSENTS="Written,CUSTOMER").dial
     assert dial.allowed_countries == ("US", "CA")
     assert dial.allowed_consents == ("written", "customer")
+
+
+def test_a_name_that_is_nearly_a_setting_is_told_with_the_one_that_was_meant() -> None:
+    given = ["AGENT_PROT", "AGENT_PORT", "AGENT_WHATEVER_ELSE", "AGENT_TEST_SOAK", "TWILIO_X", "PATH"]
+    assert misspelt(given) == [
+        "AGENT_PROT is not a setting; did you mean AGENT_PORT?",
+        "AGENT_WHATEVER_ELSE is not a setting, and does nothing",
+    ]
+
+
+def test_names_are_those_of_the_environment_and_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_PROT", "1")
+    (tmp_path / ".env").write_text("agent_hots=x\n# AGENT_NONE=1\n")
+    names = names_given(tmp_path / ".env")
+    assert {"AGENT_PROT", "AGENT_HOTS"} <= names
+    assert "AGENT_NONE" not in names
+    assert "AGENT_HOTS" not in names_given(tmp_path / "none")
+
+
+def test_every_variable_of_the_example_is_a_setting() -> None:
+    example = Path(__file__).parent.parent / ".env.example"
+    names = [line.lstrip("# ").partition("=")[0] for line in example.read_text().splitlines() if "=" in line]
+    assert misspelt(name for name in names if name.isupper()) == []

@@ -151,5 +151,7 @@ def _retry_after_s(header: str) -> float:
 
 
 def _reason(error: Exception) -> str:
-    """Name a fault without its text, which may hold an address."""
+    """Say what went wrong without the fault's own text, which may hold an address."""
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        return "nobody can be reached there; look at AGENT_TWILIO_API_URL and the network"
     return type(error).__name__

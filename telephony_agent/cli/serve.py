@@ -51,7 +51,7 @@ from telephony_agent.live.voice_chat import VoiceTerms
 from telephony_agent.live.watch import Watch
 from telephony_agent.sales.phrasebook import Phrasebook
 from telephony_agent.sales.playbook import Playbook
-from telephony_agent.settings import CallSettings, ModelSet, ModelSettings, Settings
+from telephony_agent.settings import CallSettings, ModelSet, ModelSettings, Settings, misspelt, names_given
 from telephony_agent.store import StoreUnavailable
 from telephony_agent.telemetry import Metrics, set_up_logging
 from telephony_agent.web.app import create_app
@@ -78,7 +78,8 @@ def serve(
             Workers(reached, workers, _work).run()
         else:
             # Before the models: who has to choose another port needn't wait for them.
-            _serve(AgentServer(reached, listener=listening(reached.server)))
+            with listening(reached.server) as listener:
+                _serve(AgentServer(reached, listener=listener))
 
 
 def _work(settings: Settings, worker: Worker, listener: socket.socket) -> None:
@@ -95,6 +96,8 @@ def _serve(server: AgentServer) -> None:
 
 def _set_up_logging(settings: Settings) -> None:
     set_up_logging(settings.log.log_level.value, as_json=settings.log.log_json)
+    for sentence in misspelt(names_given()):
+        logger.warning(sentence)
     # It logs the whole URL of each request, and that of the webhook for outcomes may hold a key.
     logging.getLogger("httpx").setLevel(logging.WARNING)
 

@@ -119,11 +119,11 @@ class Dialling:
                 return "unknown_lead"
             if lead.phone != call.number:
                 return "not_the_leads_number"
-        if await _is_on_the_line(session, call):
-            return "on_the_line"
         if day is None:
             return "unknown_zone"
-        return "attempts" if made >= max_attempts else None
+        if made >= max_attempts:
+            return "attempts"
+        return "on_the_line" if await _is_on_the_line(session, call) else None
 
 
 def local_day(now: datetime, zone: str) -> date | None:

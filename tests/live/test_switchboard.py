@@ -17,6 +17,7 @@ from telephony_agent.engines.scripted import (
     ScriptedTranscriber,
 )
 from telephony_agent.live import places as module
+from telephony_agent.live import switchboard as switchboard_module
 from telephony_agent.live.announcing import render_announcements
 from telephony_agent.live.call import CallTerms
 from telephony_agent.live.capacity import Rehearsal
@@ -143,6 +144,37 @@ def test_while_it_drains_no_call_is_taken() -> None:
         assert switchboard.ready
         await switchboard.drain(1.0)
         assert not switchboard.ready
+
+    with_switchboard(scenario)
+
+
+def test_a_call_whose_stream_is_on_its_way_is_waited_for_when_the_server_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(switchboard_module, "LINGER_S", 0.0)
+
+    async def scenario(switchboard: Switchboard) -> None:
+        assert expect(switchboard, "CA1")
+        draining = asyncio.create_task(switchboard.drain(600.0))
+        await asyncio.sleep(0)
+        assert not draining.done()
+        assert switchboard.places_taken == 1
+        switchboard.note_status("CA1", "completed", 3)
+        async with asyncio.timeout(30):
+            await draining
+
+    with_switchboard(scenario)
+
+
+def test_a_call_whose_stream_never_came_is_given_up_although_nobody_else_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TOKEN_LIFE_S", -1.0)
+    monkeypatch.setattr(switchboard_module, "TOKEN_LIFE_S", -1.0)
+
+    async def scenario(switchboard: Switchboard) -> None:
+        assert expect(switchboard, "CA1")
+        call = switchboard.find("CA1")
+        assert call is not None
+        async with asyncio.timeout(30):
+            await call.over.wait()
+        assert switchboard.find("CA1") is None
 
     with_switchboard(scenario)
 

@@ -29,7 +29,11 @@ async def test_a_reserved_call_exists_and_is_counted(store: Store) -> None:
 
 
 async def test_attempts_of_a_day_are_limited(store: Store) -> None:
-    answers = [await reserve(store, outbound(f"CA{number}")) for number in range(3)]
+    answers = []
+    for number in range(3):
+        answers.append(await reserve(store, outbound(f"CA{number}")))
+        if answers[-1].granted:
+            await store.calls.finish(f"CA{number}", outcome("hung_up"))
     assert [answer.refusal for answer in answers] == [None, None, "attempts"]
     tomorrow = replace(outbound("CA9"), started_at=at(86_400))
     assert (await reserve(store, tomorrow)).granted
@@ -66,6 +70,20 @@ async def test_every_doubt_is_a_no(store: Store) -> None:
     assert (await reserve(store, outbound(number=BEN, lead_id=anna))).refusal == "not_the_leads_number"
     with pytest.raises(NumberError):
         await reserve(store, outbound(number="911"))
+
+
+async def test_nobody_is_rung_who_is_on_the_line_already(store: Store) -> None:
+    assert (await reserve(store, outbound())).granted
+    assert (await reserve(store, outbound("CA2"))).refusal == "on_the_line"
+    assert (await reserve(store, outbound("CA3", BEN))).granted
+    await store.calls.finish("CA1", outcome("hung_up"))
+    assert (await reserve(store, outbound("CA2"))).granted
+
+
+async def test_a_call_that_nobody_ever_concluded_stands_in_nobodys_way_for_ever(store: Store) -> None:
+    assert (await reserve(store, outbound())).granted
+    assert (await reserve(store, outbound("CA2", after_s=4 * 3600 - 1))).refusal == "on_the_line"
+    assert (await reserve(store, outbound("CA3", after_s=4 * 3600))).granted
 
 
 async def test_a_call_is_dialled_once(store: Store) -> None:

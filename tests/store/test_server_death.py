@@ -27,7 +27,7 @@ pytestmark = pytest.mark.long
 CHECKOUT = Path(__file__).parents[2]
 MEMORY = Path("/dev/shm")
 DEATHS = int(os.environ.get("AGENT_TEST_DEATHS", "30"))
-POINTS = {"sqlite": DEATHS, "postgres": max(DEATHS // 5, 12)}
+POINTS = {"sqlite": DEATHS, "postgres": max(DEATHS // 5, 20)}
 PARTS = {part.name: part for part in CAST}
 Left = dict[str, Any]
 

@@ -22,7 +22,7 @@ from telephony_agent.cli.doctor.finding import Finding, ok, warning, wrong
 from telephony_agent.cli.doctor.patient import Patient
 from telephony_agent.cli.number import STATUS_PATH, VOICE_PATH
 from telephony_agent.errors import CarrierRejected, CarrierUnreachable, SettingError
-from telephony_agent.settings import Settings
+from telephony_agent.settings import Settings, misspelt, names_given
 from telephony_agent.telemetry import mask_number
 
 WRONG_CLOCK_S = 60.0
@@ -73,6 +73,8 @@ async def settings(patient: Patient) -> Finding:
     if not tokens and not server.allow_unsigned:
         fix = "TWILIO_AUTH_TOKEN=<the auth token on the front page of Twilio's console>"
         return wrong("TWILIO_AUTH_TOKEN is not set: no request of Twilio's could be told from anybody's", fix)
+    if unknown := misspelt(names_given()):
+        return warning("; ".join(unknown), "correct or remove these variables in .env or the environment")
     told = ", ".join(f"{name}={value}" for name, value in _chosen(patient.settings)) or "all at their defaults"
     if server.allow_unsigned:
         return warning(f"signatures are not checked; {told}", "AGENT_ALLOW_UNSIGNED=false")
