@@ -182,6 +182,13 @@ class Dialler:
         assert call.outcome is not None, "a call that was dialled has a guide, so it has an outcome"
         return call.outcome
 
+    async def give_up(self, number: str) -> None:
+        """Hang up on a number, in E.164 form, that rings now: it must not be called any more."""
+        for call in self._switchboard.ringing():
+            if call.to_number == number and call.call_sid:
+                logger.bind(call_id=call.call_id).info("A call that rings is given up")
+                self._begin(self._hang_up(call.call_sid))
+
     async def close(self) -> None:
         """Dial no more; hang up what rings."""
         self._closed = True

@@ -19,6 +19,7 @@ from telephony_agent.store import (
     Store,
     StoreUnavailable,
     UnknownRecord,
+    e164,
 )
 from telephony_agent.web.api import answered, error_response, refusal
 from telephony_agent.web.body import BodyTooLarge, body_of
@@ -94,6 +95,9 @@ async def do_not_call(request: Request, store: Store) -> Response:
     if request.method == "POST":
         entry = NewEntry.model_validate_json(await body_of(request))
         added = await store.do_not_call.add(entry.number, datetime.now(UTC), entry.reason)
+        dialler = site_of(request).dialler
+        if dialler is not None:
+            await dialler.give_up(e164(entry.number))
         return answered(AddedAnswer(added=added), status=201 if added else 200)
     query = PageQuery.model_validate(dict(request.query_params))
     page = await store.do_not_call.page(cursor=query.cursor, limit=query.limit)

@@ -82,6 +82,32 @@ def test_what_the_law_forbids_never_rings(tmp_path: Path) -> None:
     run(story)
 
 
+def test_a_number_that_comes_on_the_list_while_it_rings_rings_no_more(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with dialling(parts(tmp_path), twin={"pace": DialPace(dial_ms=0, ring_ms=20_000, webhook_ms=0)}) as world:
+            rings = await world.here(world.dialler.dial(lead(ABSENT)))
+            answer = await world.asks("POST", "/do-not-call", json={"number": ABSENT, "reason": "by letter"})
+            assert answer.status_code == 201
+            outcome = await world.here(world.dialler.finished(rings.call_id))
+            assert (outcome.line_result, outcome.disposition) == ("no_answer", "not_reached")
+            again = await world.here(world.dialler.dial(lead(ABSENT)))
+            assert again.reason == "do_not_call"
+
+    run(story)
+
+
+def test_nobody_is_rung_who_is_being_rung(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with dialling(parts(tmp_path), twin={"pace": DialPace(dial_ms=0, ring_ms=2000, webhook_ms=0)}) as world:
+            rings = await world.here(world.dialler.dial(lead(ABSENT)))
+            other = await world.here(world.dialler.dial(lead(ABSENT)))
+            assert (other.placed, other.reason) == (False, "on_the_line")
+            await world.here(world.dialler.finished(rings.call_id))
+            assert len(world.exchange.records) == 1
+
+    run(story)
+
+
 def test_the_day_s_attempts_and_the_cap_end(tmp_path: Path) -> None:
     async def story() -> None:
         async with dialling(parts(tmp_path), terms={"daily_cap": 4}) as world:
