@@ -161,7 +161,9 @@ def test_where_nobody_listens_nothing_was_sent_and_it_is_clear() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     line = Line(World(), f"http://127.0.0.1:{port}")
-    with pytest.raises(CarrierUnreachable, match="ConnectError") as unreachable:
+    with pytest.raises(
+        CarrierUnreachable, match="nobody can be reached there; look at AGENT_TWILIO_API_URL"
+    ) as unreachable:
         line.create()
     assert not unreachable.value.unclear
     assert line.pauses == [0.5, 1.0, 2.0]

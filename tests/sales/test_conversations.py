@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from tests.sales.talk import PHRASES, PLAYBOOK
 pytestmark = pytest.mark.long
 
 SCRIPTS = scripts()
+WITH_A_MODEL = SCRIPTS if os.environ.get("AGENT_TEST_CONVERSATIONS") == "all" else SCRIPTS[::2]
+"""Those that the pocket model talks in, too, which takes most of the time."""
 ENOUGH = 60
 IDLE = "I see. What else would you like to know?"
 OUR_FIGURES = figures(" . ".join([PLAYBOOK.system_prompt(), PLAYBOOK.greeting]))
@@ -39,7 +42,7 @@ def with_the_pocket_model(tmp_path_factory: pytest.TempPathFactory) -> list[Play
     from telephony_agent.engines.qwen import QwenResponder
 
     responder = QwenResponder(model_names("pocket").llm)
-    return play(SCRIPTS, lambda script: responder, tmp_path_factory.mktemp("pocket"))
+    return play(WITH_A_MODEL, lambda script: responder, tmp_path_factory.mktemp("pocket"))
 
 
 @pytest.fixture(params=[ADVERSARY, pytest.param(POCKET, marks=pytest.mark.torch)])
