@@ -48,7 +48,7 @@ class Server:
 
     async def called(self, cues: Sequence[Cue], seed: int) -> CallResult:
         """Call it."""
-        return await one_call(self.url, self.credentials.auth_token, cues, seed)
+        return await one_call(self.url, self.credentials.auth_token, cues, seed, self.client)
 
     async def census(self) -> Census:
         """Ask it for its figures."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import httpx
 import numpy as np
 
 from telephony_agent.simulator.agent_process import PUBLIC_URL
@@ -36,11 +37,13 @@ TALKS_ONCE = (line(SHORT_LINE_S), cue(HangUpStep()))
 TALKS = (*(line(LONG_LINE_S) for _ in range(TALK_TURNS)), cue(HangUpStep()))
 
 
-async def one_call(url: str, auth_token: str, cues: Sequence[Cue], seed: int) -> CallResult:
+async def one_call(
+    url: str, auth_token: str, cues: Sequence[Cue], seed: int, client: httpx.AsyncClient | None = None
+) -> CallResult:
     """Live one call to its end."""
     script = Script("bench", tuple(cue.step for cue in cues), patience_ms=400, give_up_ms=10_000)
     call = PlacedCall(script, url, PUBLIC_URL, auth_token, behaviour=QUICK, seed=seed)
-    return await place_call(call, caller=Caller(script, cues, seed))
+    return await place_call(call, caller=Caller(script, cues, seed), client=client)
 
 
 def flaw(result: CallResult) -> str:

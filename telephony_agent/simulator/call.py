@@ -9,6 +9,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
+import httpx
 import numpy as np
 
 from telephony_agent.simulator import twiml
@@ -97,6 +98,7 @@ async def place_call(
     speaker: Speaker | None = None,
     caller: Talker | None = None,
     on_event: Listener | None = None,
+    client: httpx.AsyncClient | None = None,
 ) -> CallResult:
     """Make a call and live it to its end, in real time.
 
@@ -105,6 +107,7 @@ async def place_call(
         speaker: the caller's voice; one is made if the script speaks and none is given. Sharing one saves synthesis.
         caller: who talks, instead of one who plays the script.
         on_event: called in the event loop with everything that happens; must not block.
+        client: shared by calls that must not disturb each other: to make one takes some ten milliseconds.
 
     Raises:
         SpeechError: the script speaks, and espeak-ng is missing or fails.
@@ -113,20 +116,22 @@ async def place_call(
         if speaker is None and call.script.speaks:
             speaker = Speaker()
         caller = Caller(call.script, await asyncio.to_thread(rehearse, call.script, speaker), call.seed)
-    return await _Carrier(call, caller, on_event).run()
+    return await _Carrier(call, caller, on_event, client).run()
 
 
 class _Carrier:
     """Twilio for the length of one call."""
 
-    def __init__(self, call: PlacedCall, caller: Talker, on_event: Listener | None) -> None:
+    def __init__(
+        self, call: PlacedCall, caller: Talker, on_event: Listener | None, client: httpx.AsyncClient | None
+    ) -> None:
         self._call = call
         self._behaviour = call.behaviour
         self._parties = call.parties
         self._tunnel = Tunnel(call.public_url, call.url)
         self._caller = caller
         self._on_event = on_event
-        self._webhooks = Webhooks(self._tunnel, call.auth_token, call.behaviour)
+        self._webhooks = Webhooks(self._tunnel, call.auth_token, call.behaviour, client)
         self._callbacks = StatusCallbacks(
             self._webhooks,
             Subscription(self._tunnel.public(call.status_path)),
