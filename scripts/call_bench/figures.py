@@ -132,7 +132,7 @@ class Phase:
 
     def halves(self, figure: str) -> tuple[float, float]:
         """Return the mean of a census's figure in the first and in the second half."""
-        values = [float(getattr(census, figure)) for census in self.censuses]
+        values = [float(getattr(census, figure)) for census in self.censuses] or [0.0]
         middle = max(1, len(values) // 2)
         return mean(values[:middle]), mean(values[middle:] or values)
 

@@ -41,6 +41,7 @@ from telephony_agent.live.dialler import Dialler
 from telephony_agent.live.engine_room import EngineRoom
 from telephony_agent.live.last_words import LastWords
 from telephony_agent.live.playbook_shelf import PlaybookShelf, TermsShelf
+from telephony_agent.live.promptness import favour_event_loop, spare_what_stays
 from telephony_agent.live.sales_desk import SalesDesk
 from telephony_agent.live.switchboard import GOODBYE_S, Switchboard
 from telephony_agent.live.text_call import TextTerms
@@ -154,6 +155,7 @@ class AgentServer:
 
     def run(self) -> None:
         """Serve until a signal comes or the models can't be loaded (then ``failure`` is set)."""
+        favour_event_loop()
         self._uvicorn.run(self._sockets)
 
     @asynccontextmanager
@@ -258,6 +260,7 @@ class AgentServer:
             if self._is_first:
                 self._site.campaigns = CampaignDesk(self._site.dialler, self._store, self._dial_terms.policy)
         self._site.text_desk = self._text_desk(room)
+        spare_what_stays()
         self._announce(self._playbook)
         if self._site.campaigns is not None:
             try:

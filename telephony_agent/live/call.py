@@ -12,6 +12,7 @@ from telephony_agent.core.call_terms import Announcements, CallPolicy, CallRules
 from telephony_agent.core.events import EndReason, Opening
 from telephony_agent.core.media_stream import CallSid
 from telephony_agent.engines.base import Message, ReplySession
+from telephony_agent.errors import TelephonyAgentError
 from telephony_agent.live.call_book import CallBook
 from telephony_agent.live.leg import Leg
 from telephony_agent.live.sales_desk import SalesDesk
@@ -21,6 +22,12 @@ from telephony_agent.sales.guide import Guide
 from telephony_agent.sales.guide_state import Setting
 from telephony_agent.sales.outcome import Outcome
 from telephony_agent.sales.sales_phrases import SalesPhrases
+
+
+class RequestRefusedError(TelephonyAgentError):
+    """A call can't be ended or handed over on request; the message says why, and what to do."""
+
+    code = "request_refused"
 
 
 class CallState(StrEnum):

@@ -18,8 +18,7 @@ from loguru import logger
 
 from telephony_agent.core.events import AnswererJudged, CallerLeft, EndReason, EndRequested, Opening
 from telephony_agent.core.media_stream import CallSid, MediaStream, Started
-from telephony_agent.errors import TelephonyAgentError
-from telephony_agent.live.call import After, Call, CallState, CallTerms
+from telephony_agent.live.call import After, Call, CallState, CallTerms, RequestRefusedError
 from telephony_agent.live.call_maker import CallMaker
 from telephony_agent.live.call_records import CallRecords
 from telephony_agent.live.call_sessions import CallSessions
@@ -36,12 +35,6 @@ from telephony_agent.store import NewCall
 LINGER_S = 2.0
 GOODBYE_S = 10.0
 """How long the last words of a call may take when the server stops."""
-
-
-class RequestRefusedError(TelephonyAgentError):
-    """A call can't be ended or handed over on request; the message says why, and what to do."""
-
-    code = "request_refused"
 
 
 class Switchboard:
@@ -189,7 +182,7 @@ class Switchboard:
 
     def conclude(self, call: Call, line: LineResult) -> None:
         """End a call that nobody was talked to in; a second end changes nothing."""
-        self._end(call, EndReason.LINE, line)
+        self.end(call, EndReason.LINE, line)
 
     def admit(
         self, stream: MediaStream, started: Started, *, send: Callable[[str], None], hang_up: Callable[[], None]
@@ -270,11 +263,8 @@ class Switchboard:
         if not (may_wait and self._second_streams.wait_for_line(call)):
             self.end(call, reason)
 
-    def end(self, call: Call, reason: EndReason) -> None:
-        """Note that a live call is over; a second end changes nothing."""
-        self._end(call, reason)
-
-    def _end(self, call: Call, reason: EndReason, line: LineResult | None = None) -> None:
+    def end(self, call: Call, reason: EndReason, line: LineResult | None = None) -> None:
+        """Note that a call is over, with the line's result where that doesn't follow; a second end changes nothing."""
         if call.state is CallState.ENDED:
             return
         talked = call.state in (CallState.LIVE, CallState.AWAY)
@@ -327,9 +317,9 @@ class Switchboard:
             self.end(call, EndReason.LINE)
         elif status == "completed" and call.state is CallState.EXPECTED:
             # We were about to speak, and they had hung up.
-            self._end(call, EndReason.CALLER, LineResult.ANSWERED)
+            self.end(call, EndReason.CALLER, LineResult.ANSWERED)
         else:
-            self._end(call, EndReason.LINE, UNANSWERED[status])
+            self.end(call, EndReason.LINE, UNANSWERED[status])
 
     def note_answerer(self, call_id: str, answered_by: str) -> None:
         """Take the carrier's word on who has answered a call that we placed."""

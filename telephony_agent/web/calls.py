@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from telephony_agent.core.events import EndReason
-from telephony_agent.live.switchboard import RequestRefusedError
+from telephony_agent.live.call import RequestRefusedError
 from telephony_agent.store import Store, StoreUnavailable, UnknownRecord
 from telephony_agent.web.api import answered, error_response, refusal
 from telephony_agent.web.call_models import CallAnswer, RecordingQuery, RequestedAnswer

@@ -22,11 +22,11 @@ from telephony_agent.core.events import EndReason
 from telephony_agent.core.media_stream import MediaStream, Started
 from telephony_agent.errors import AdmissionError, RemoteProtocolError
 from telephony_agent.live.announcing import render_announcements
-from telephony_agent.live.call import CallState, CallTerms
+from telephony_agent.live.call import CallState, CallTerms, RequestRefusedError
 from telephony_agent.live.engine_room import Deadlines, EngineRoom
 from telephony_agent.live.leg import Leg
 from telephony_agent.live.sales_desk import SalesDesk
-from telephony_agent.live.switchboard import RequestRefusedError, Switchboard
+from telephony_agent.live.switchboard import Switchboard
 from telephony_agent.live.watch import Watch
 from telephony_agent.sales.phrasebook import Phrasebook
 from telephony_agent.telemetry import Metrics
