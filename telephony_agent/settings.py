@@ -7,15 +7,12 @@ The command line builds ``Settings`` once; each part of the program is given its
 from __future__ import annotations
 
 import ipaddress
-import os
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -73,14 +70,13 @@ class LogLevel(StrEnum):
     ERROR = "ERROR"
 
 
-_PREFIX = "AGENT_"
 MIN_SECRET = 16
 """Characters of a secret that can't be guessed."""
 
 
 class _Section(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True,
+        env_prefix="AGENT_", env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True,
         frozen=True,
     )  # fmt: skip
 
@@ -319,29 +315,6 @@ class Settings:
         self.log = _read(LogSettings, overrides)
         self.store = _read(StoreSettings, overrides)
         self.outcome = _read(OutcomeSettings, overrides)
-
-
-def misspelt(names: Iterable[str]) -> list[str]:
-    """Return a sentence for each name that looks like a setting and is none; those of the tests are left out."""
-    sections = (
-        TwilioSettings, ServerSettings, ModelSettings, CallSettings, DialSettings, LogSettings, StoreSettings,
-        OutcomeSettings,
-    )  # fmt: skip
-    known = {f"{one.model_config['env_prefix']}{field}".upper() for one in sections for field in one.model_fields}
-    found = sorted(name for name in names if name.startswith(_PREFIX) and not name.startswith(f"{_PREFIX}TEST_"))
-    return [_named_wrong(name, known) for name in found if name not in known]
-
-
-def names_given(env_file: Path = Path(".env")) -> set[str]:
-    """Return the names of all variables of the environment and of ``.env``."""
-    in_file = dotenv_values(env_file) if env_file.is_file() else {}
-    return {name.upper() for name in (*os.environ, *in_file)}
-
-
-def _named_wrong(name: str, known: Iterable[str]) -> str:
-    ours = [one.removeprefix(_PREFIX) for one in known if one.startswith(_PREFIX)]
-    near = get_close_matches(name.removeprefix(_PREFIX), ours, 1, 0.7)
-    return f"{name} is not a setting{f'; did you mean {_PREFIX}{near[0]}?' if near else ', and does nothing'}"
 
 
 def is_loopback(host: str) -> bool:

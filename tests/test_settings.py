@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from telephony_agent.cli.setting_names import misspelt, names_given
 from telephony_agent.errors import SettingError
-from telephony_agent.settings import LogLevel, ModelSet, Settings, VadKind, misspelt, names_given
+from telephony_agent.settings import LogLevel, ModelSet, Settings, VadKind
 
 
 @pytest.fixture(autouse=True)

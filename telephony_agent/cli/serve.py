@@ -30,6 +30,7 @@ from telephony_agent.cli.build import (
 )
 from telephony_agent.cli.chores import Chores
 from telephony_agent.cli.identity import server_identity
+from telephony_agent.cli.setting_names import misspelt, names_given
 from telephony_agent.cli.tunnel import tunnelled
 from telephony_agent.cli.workers import Workers, listening
 from telephony_agent.core.call_terms import CallRules
@@ -52,7 +53,7 @@ from telephony_agent.live.voice_chat import VoiceTerms
 from telephony_agent.live.watch import Watch
 from telephony_agent.sales.phrasebook import Phrasebook
 from telephony_agent.sales.playbook import Playbook
-from telephony_agent.settings import CallSettings, ModelSet, ModelSettings, Settings, misspelt, names_given
+from telephony_agent.settings import CallSettings, ModelSet, ModelSettings, Settings
 from telephony_agent.store import StoreUnavailable
 from telephony_agent.telemetry import Metrics, set_up_logging
 from telephony_agent.web.app import create_app

@@ -24,9 +24,6 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.typing import Subprotocol
 
-from telephony_agent.cli.workers import Workers, WorkersFailedError
-from telephony_agent.errors import SettingError
-from telephony_agent.settings import Settings
 from telephony_agent.simulator import Behaviour
 from telephony_agent.simulator.callee import Directory
 from telephony_agent.simulator.dialling import DialPace
@@ -40,7 +37,6 @@ from telephony_agent.web.siblings import former_workers
 from tests.loopback.agent import API_TOKEN, AUTH_TOKEN, PUBLIC_URL
 from tests.loopback.campaign_day import zones
 from tests.loopback.client import Client, call_sid, wait_for
-from tests.loopback.many_workers import cant_start, starts_once, work
 from tests.simulator.calls import QUICK
 from tests.simulator.twin import callee
 from tests.store.postgres import Cluster, NoPostgres, running_cluster
@@ -379,25 +375,3 @@ def test_the_first_worker_concludes_the_calls_of_workers_that_are_no_more_and_no
             assert set(await store.recover(datetime.now(UTC))) == {"call of main", "call of main-3"}
 
     asyncio.run(scenario())
-
-
-def test_workers_that_can_not_start_end_the_server(tmp_path: Path) -> None:
-    settings = Settings(AGENT_PORT="0", AGENT_DATA_DIR=str(tmp_path))
-    with pytest.raises(WorkersFailedError):
-        Workers(settings, 1, cant_start).run()
-
-
-def test_a_worker_that_can_not_start_again_does_not_end_a_server_that_has_served(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("telephony_agent.cli.workers.GROWN_UP_S", 3.0)
-    settings = Settings(AGENT_PORT="0", AGENT_DATA_DIR=str(tmp_path))
-    Workers(settings, 1, starts_once).run()
-    assert (tmp_path / "starts").read_text() == "xxx"
-
-
-@pytest.mark.parametrize(("places", "count"), [("1", 2), ("3", 4)])
-def test_more_workers_than_places_are_refused(tmp_path: Path, places: str, count: int) -> None:
-    settings = Settings(AGENT_MAX_CALLS=places, AGENT_DATA_DIR=str(tmp_path))
-    with pytest.raises(SettingError, match="AGENT_MAX_CALLS"):
-        Workers(settings, count, work)

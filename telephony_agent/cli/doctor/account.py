@@ -14,15 +14,15 @@ import httpx
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
-from telephony_agent import settings as sections
 from telephony_agent.carrier.carrier import PhoneNumber
 from telephony_agent.carrier.twilio_http import HttpLimits
 from telephony_agent.carrier.twilio_rest import CLOCK_SLACK_S, Patience, TwilioCarrier
 from telephony_agent.cli.doctor.finding import Finding, ok, warning, wrong
 from telephony_agent.cli.doctor.patient import Patient
 from telephony_agent.cli.number import STATUS_PATH, VOICE_PATH
+from telephony_agent.cli.setting_names import defaults, misspelt, names_given
 from telephony_agent.errors import CarrierRejected, CarrierUnreachable, SettingError
-from telephony_agent.settings import Settings, misspelt, names_given
+from telephony_agent.settings import Settings
 from telephony_agent.telemetry import mask_number
 
 WRONG_CLOCK_S = 60.0
@@ -45,24 +45,15 @@ def readable_settings() -> tuple[Settings, tuple[str, ...]]:
             return Settings(**replaced), tuple(problems)
         except SettingError as error:
             name = found[1] if (found := _NAME.match(str(error))) else ""
-            defaults = _defaults()
-            if name in replaced or name not in defaults:
+            known = defaults()
+            if name in replaced or name not in known:
                 raise
             problems.append(str(error))
-            replaced[name] = defaults[name]
+            replaced[name] = known[name]
 
 
 def _sections(settings: Settings) -> Iterator[BaseSettings]:
     return (value for value in vars(settings).values() if isinstance(value, BaseSettings))
-
-
-def _defaults() -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for kind in vars(sections).values():
-        if isinstance(kind, type) and issubclass(kind, BaseSettings):
-            prefix = kind.model_config["env_prefix"]
-            found |= {f"{prefix}{name}".upper(): field.default for name, field in kind.model_fields.items()}
-    return found
 
 
 async def settings(patient: Patient) -> Finding:
